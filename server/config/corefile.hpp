@@ -1,0 +1,93 @@
+// A Corefile as a typed, immutable description of what to serve.
+//
+// load_corefile() is the whole road: read, lex, import, parse, check every directive, check the blocks against each
+// other. It finds every fault that it can, not the first one, and returns them in the order of the file.
+//
+// Threads: none; a Corefile is a value that nobody changes once it is loaded.
+// Limits: server/config/limits.hpp.
+// Errors: faults, at most faults_max of them and a last one that counts the rest.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/config/directive_options.hpp"
+#include "server/config/fault.hpp"
+#include "zones/dns/domain_name.hpp"
+
+namespace fairlead::server {
+
+class SourceReader;
+
+/// How queries arrive. Others of CoreDNS's schemes are faults.
+enum class Scheme { dns };
+std::string_view to_string(Scheme scheme);
+
+/// One zone that a block serves and the port it serves it on.
+struct ServerKey {
+  dns::DomainName zone;  // in lower case
+  Scheme scheme = Scheme::dns;
+  std::uint16_t port = 53;
+  SourceLine at;
+};
+
+/// The directives of a server block, in the order of the directive table, which is the order of the handler chain.
+struct DirectiveOptions {
+  std::optional<ReloadOptions> reload;
+  std::vector<BindOptions> bind;  // each with its own exceptions; together they are the block's addresses
+  std::optional<DebugOptions> debug;
+  std::optional<ReadyOptions> ready;
+  std::optional<HealthOptions> health;
+  std::optional<PrometheusOptions> prometheus;
+  std::optional<ErrorsOptions> errors;
+  std::optional<LoadbalanceOptions> loadbalance;
+  std::optional<CacheOptions> cache;
+  std::optional<KubernetesOptions> kubernetes;
+  std::optional<LoopOptions> loop;
+  std::vector<ForwardOptions> forward;  // in file order
+};
+
+struct ServerBlock {
+  SourceLine at;                // of the first key
+  std::vector<ServerKey> keys;  // never empty
+  DirectiveOptions options;
+
+  /// The zones of all keys, in file order, without duplicates.
+  std::vector<dns::DomainName> zones() const;
+};
+
+struct Corefile {
+  std::vector<ServerBlock> blocks;  // never empty
+  std::vector<Fault> warnings;
+  std::vector<std::filesystem::path> files;  // every file read, the Corefile first
+  std::string digest;                        // SHA-512 over the contents of `files`, in hex
+};
+
+struct LoadSettings {
+  std::uint16_t default_port = 53;
+  /// The value of an environment variable, if it is set. Empty function: the process's environment.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  /// Where files come from; null: the disk.
+  SourceReader* reader = nullptr;
+};
+
+std::expected<Corefile, std::vector<Fault>> load_corefile(const std::filesystem::path& path,
+                                                          const LoadSettings& settings = {});
+
+/// The digest that load_corefile() would give, without checking directives: what `reload` polls. Empty when the files
+/// cannot be read or their imports are broken.
+std::optional<std::string> corefile_digest(const std::filesystem::path& path, const LoadSettings& settings = {});
+
+/// For -check: each block with its directives in the order in which they take effect.
+std::string effective_order(const Corefile& corefile);
+
+/// For -plugins: the directives that are supported, one a line, in order.
+std::string plugins_text();
+
+}  // namespace fairlead::server
