@@ -1,0 +1,78 @@
+#include "zones/dns/message_writer.hpp"
+
+#include <algorithm>
+
+namespace fairlead::dns {
+namespace {
+
+constexpr std::uint16_t option_extended_error = 15;   // RFC 8914 §2
+constexpr std::size_t extended_error_octets_min = 6;  // option code, length, INFO-CODE
+
+}  // namespace
+
+MessageWriter::MessageWriter(std::span<std::uint8_t> buffer, std::size_t limit)
+    : buffer_(buffer), limit_whole_(std::min({limit, buffer.size(), message_octets_max})), limit_(limit_whole_) {}
+
+void MessageWriter::begin(const Header& query, std::span<const std::uint8_t> question, bool edns) {
+  id_ = query.id;
+  // Opcode, RD and CD come back as sent; the rest of the flags is ours.
+  flags_ = static_cast<std::uint16_t>(Header::qr | (query.flags & (0x7800 | Header::rd | Header::cd)));
+  rcode_ = Rcode::noerror;
+  edns_ = edns;
+  extended_error_.reset();
+  limit_ = limit_whole_ - (edns ? opt_octets : 0);
+  std::copy(question.begin(), question.end(), buffer_.begin() + header_octets);
+  questions_ = question.empty() ? 0 : 1;
+  question_end_ = header_octets + question.size();
+  clear_records();
+}
+
+void MessageWriter::clear_records() {
+  size_ = question_end_;
+  std::fill(std::begin(counts_), std::end(counts_), std::uint16_t{0});
+}
+
+bool MessageWriter::append(Section section, std::span<const std::uint8_t> owner, RRType type, std::uint32_t ttl,
+                           std::span<const std::uint8_t> rdata) {
+  const std::size_t octets = owner.size() + 10 + rdata.size();
+  if (octets > room()) return false;
+  std::uint8_t* at = std::copy(owner.begin(), owner.end(), cursor());
+  write_u16(at, static_cast<std::uint16_t>(type));
+  write_u16(at + 2, static_cast<std::uint16_t>(RRClass::in));
+  write_u32(at + 4, ttl);
+  write_u16(at + 8, static_cast<std::uint16_t>(rdata.size()));
+  std::copy(rdata.begin(), rdata.end(), at + 10);
+  advance(octets, 1, section);
+  return true;
+}
+
+std::span<std::uint8_t> MessageWriter::finish() {
+  if (edns_) {
+    std::uint8_t* const opt = cursor();
+    const unsigned rcode = static_cast<unsigned>(rcode_);
+    opt[0] = 0;
+    write_u16(opt + 1, static_cast<std::uint16_t>(RRType::opt));
+    write_u16(opt + 3, udp_octets_max);
+    write_u32(opt + 5, rcode >> 4 << 24);
+    std::uint16_t rdata_octets = 0;
+    const std::size_t left = limit_whole_ - size_ - opt_octets;
+    if (extended_error_ && left >= extended_error_octets_min) {
+      const std::string_view text = extended_error_->text.substr(0, left - extended_error_octets_min);
+      write_u16(opt + 11, option_extended_error);
+      write_u16(opt + 13, static_cast<std::uint16_t>(2 + text.size()));
+      write_u16(opt + 15, static_cast<std::uint16_t>(extended_error_->code));
+      std::copy(text.begin(), text.end(), opt + 17);
+      rdata_octets = static_cast<std::uint16_t>(extended_error_octets_min + text.size());
+    }
+    write_u16(opt + 9, rdata_octets);
+    advance(opt_octets + rdata_octets, 1, Section::additional);
+  }
+  std::uint8_t* const header = buffer_.data();
+  write_u16(header, id_);
+  write_u16(header + 2, static_cast<std::uint16_t>(flags_ | (static_cast<unsigned>(rcode_) & 0xf)));
+  write_u16(header + 4, questions_);
+  for (std::size_t section = 0; section < 3; ++section) write_u16(header + 6 + 2 * section, counts_[section]);
+  return buffer_.first(size_);
+}
+
+}  // namespace fairlead::dns
