@@ -1,0 +1,65 @@
+// One cluster kept in step: the API client, a reflector for each kind, the object store and the publisher behind one
+// door. `server/` sees this header and cluster_table.hpp only.
+//
+// Threads: start() and stop() on the owner's thread; everything else from any thread.
+// Limits: memory is proportional to the cluster's DNS objects; nothing queues without bound.
+// Errors: create() reports credentials and kubeconfig faults as text; what happens later is logged and retried.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "k8s/cluster_table.hpp"
+#include "zones/base/ip_address.hpp"
+#include "zones/base/log.hpp"
+#include "zones/dns/domain_name.hpp"
+
+namespace fairlead::k8s {
+
+struct ClusterOptions {
+  // Where the API server is; all empty: the in-cluster service account.
+  std::string endpoint;  // URL
+  std::string client_certificate_file, client_key_file, ca_file;
+  std::string kubeconfig_file, kubeconfig_context;
+
+  // How objects become names.
+  std::uint32_t ttl = 5;
+  bool pod_names = false;  // `pods insecure`: Namespaces get a "<ns>.pod" name
+  bool endpoint_pod_names = false;
+  bool no_endpoints = false;
+  bool ignore_empty_services = false;
+  dns::DomainName zone;                          // the first forward zone: PTR targets lie in it
+  std::vector<base::IpAddress> local_addresses;  // the server's own, for the apex NS
+
+  base::LogFunction log;
+};
+
+/// Counters for metrics; a consistent set is not promised.
+struct ClusterCounters {
+  std::uint64_t lists = 0;
+  std::uint64_t list_failures = 0;
+  std::uint64_t watches = 0;
+  std::uint64_t watch_failures = 0;
+  std::uint64_t events = 0;
+  std::uint64_t skipped_objects = 0;  // missing or odd fields
+  std::uint64_t names = 0;
+  bool api_reachable = false;
+};
+
+class Cluster {
+ public:
+  static std::expected<std::unique_ptr<Cluster>, std::string> create(ClusterOptions options);
+  /// Stops if that was not done.
+  virtual ~Cluster() = default;
+
+  virtual void start() = 0;
+  /// Ends watches and threads; the table stays readable until destruction.
+  virtual void stop() = 0;
+  virtual const ClusterTable& table() const = 0;
+  virtual ClusterCounters counters() const = 0;
+};
+
+}  // namespace fairlead::k8s

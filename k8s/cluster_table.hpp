@@ -1,0 +1,39 @@
+// The names of a cluster as the query path reads them.
+//
+// Keys of `forward` are relative to the cluster zone: "\3web\7default\3svc" and what lies below; "\7default\3svc" and
+// "\7default\3pod" (when pod names are served) for each Namespace; "svc" and "pod" themselves are not in the table:
+// they always exist. SRV names are stored with their underscores; empty non-terminals have entries of their own.
+// Keys of `reverse` are whole reverse names, "\1" "1" ... "\7in-addr\4arpa", empty non-terminals included.
+//
+// Threads: as zones::NameTable; the atomics may be read from every thread.
+// Standards: Kubernetes DNS specification 1.1.0.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "zones/base/published.hpp"
+#include "zones/name_table.hpp"
+
+namespace fairlead::k8s {
+
+/// What the apex NS answer is made of: Services whose slices hold one of the server's own addresses.
+struct ApexNameservers {
+  struct Nameserver {
+    std::string relative_name;  // wire labels without root, relative to the zone
+    std::vector<base::IpAddress> addresses;
+  };
+  std::vector<Nameserver> nameservers;  // empty: ns.dns.<zone> with the local addresses
+};
+
+struct ClusterTable {
+  zones::NameTable forward;
+  zones::NameTable reverse;
+  base::Published<ApexNameservers> apex_nameservers;
+  /// SOA serial: the Unix time of the last visible change, strictly rising with every published batch.
+  std::atomic<std::uint32_t> serial{0};
+  /// True once every kind was listed in full and is in the table; never false again.
+  std::atomic<bool> synced{false};
+};
+
+}  // namespace fairlead::k8s

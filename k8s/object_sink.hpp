@@ -1,0 +1,28 @@
+// Where reflectors put what they read: the arrow from the API to the object store.
+//
+// A full list is a difference against what is held: begin_list(), every object once, end_list(). Objects not seen in
+// between are removed at the end, never before, so names that still exist do not blink. A list that breaks off is
+// given up with abort_list() and changes nothing but the objects it brought.
+//
+// Threads: any; implementations lock.
+#pragma once
+
+#include "k8s/objects.hpp"
+
+namespace fairlead::k8s {
+
+class ObjectSink {
+ public:
+  virtual ~ObjectSink() = default;
+
+  virtual void begin_list(Kind kind) = 0;
+  virtual void end_list(Kind kind) = 0;
+  virtual void abort_list(Kind kind) = 0;
+
+  virtual void upsert(Namespace object) = 0;
+  virtual void upsert(Service object) = 0;
+  virtual void upsert(EndpointSlice object) = 0;
+  virtual void remove(Kind kind, const ObjectKey& key) = 0;
+};
+
+}  // namespace fairlead::k8s
