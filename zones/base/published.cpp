@@ -11,13 +11,17 @@ struct Reclaim {
   void (*reclaim)(void*);
 };
 
+thread_local int registrations = 0;
+
 }  // namespace
 
 ReaderThread::ReaderThread() {
+  if (registrations++ > 0) return;
   rcu_register_thread();
   rcu_thread_offline();
 }
 ReaderThread::~ReaderThread() {
+  if (--registrations > 0) return;
   rcu_thread_online();  // liburcu wants the thread online when it leaves
   rcu_unregister_thread();
 }

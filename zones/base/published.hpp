@@ -13,7 +13,7 @@
 
 namespace fairlead::base {
 
-/// Registers this thread with RCU until it goes out of scope. One a thread.
+/// Registers this thread with RCU until it goes out of scope; again on the same thread changes nothing.
 class ReaderThread {
  public:
   ReaderThread();
