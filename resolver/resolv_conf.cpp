@@ -1,0 +1,63 @@
+#include "resolver/resolv_conf.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+#include "resolver/limits.hpp"
+
+namespace fairlead::resolver {
+namespace {
+
+constexpr std::string_view blanks = " \t\r\f\v";
+
+// The next word of `line`, cut off its front.
+std::string_view take_word(std::string_view& line) {
+  const std::size_t start = line.find_first_not_of(blanks);
+  if (start == std::string_view::npos) return line = {};
+  const std::size_t end = std::min(line.find_first_of(blanks, start), line.size());
+  const std::string_view word = line.substr(start, end - start);
+  line.remove_prefix(end);
+  return word;
+}
+
+}  // namespace
+
+std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::string_view text) {
+  std::vector<UpstreamAddress> upstreams;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line.empty() && (line.front() == '#' || line.front() == ';')) continue;
+    if (take_word(line) != "nameserver") continue;
+    const std::string_view word = take_word(line);
+    if (word.empty()) continue;
+    const auto address = base::IpAddress::parse(word);
+    if (!address) return std::unexpected("nameserver \"" + std::string(word) + "\" is not an IP address");
+    UpstreamAddress upstream{.address = *address, .port = 53, .protocol = UpstreamProtocol::dns, .tls_server_name = {}};
+    if (std::find(upstreams.begin(), upstreams.end(), upstream) != upstreams.end()) continue;
+    if (upstreams.size() == upstreams_max) {
+      return std::unexpected("more than " + std::to_string(upstreams_max) + " nameservers");
+    }
+    upstreams.push_back(std::move(upstream));
+  }
+  if (upstreams.empty()) return std::unexpected(std::string("no nameserver line"));
+  return upstreams;
+}
+
+std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::unexpected("cannot read " + path);
+  std::string text(resolv_conf_octets_max + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return std::unexpected("cannot read " + path);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > resolv_conf_octets_max) {
+    return std::unexpected(path + " is larger than " + std::to_string(resolv_conf_octets_max) + " octets");
+  }
+  auto upstreams = parse_resolv_conf(text);
+  if (!upstreams) return std::unexpected(path + ": " + upstreams.error());
+  return upstreams;
+}
+
+}  // namespace fairlead::resolver

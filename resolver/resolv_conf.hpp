@@ -1,0 +1,25 @@
+// The upstreams of `forward . /etc/resolv.conf`.
+//
+// Threads: called while a plan is built, never on the query path.
+// Limits: a file of resolv_conf_octets_max; upstreams_max nameservers are used.
+// Errors: a sentence for the operator, without file and line of the Corefile.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "resolver/upstream.hpp"
+
+namespace fairlead::resolver {
+
+inline constexpr std::size_t resolv_conf_octets_max = 64 * 1024;
+
+/// The `nameserver` lines of a resolv.conf text, in order, without duplicates, port 53. A scope ("fe80::1%eth0") is not
+/// supported and makes an error.
+std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::string_view text);
+/// The same of a file.
+std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path);
+
+}  // namespace fairlead::resolver
