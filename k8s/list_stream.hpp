@@ -1,0 +1,65 @@
+// A Kubernetes list as it arrives: finds the objects of the top-level "items" array in a stream of bytes, one by one,
+// and keeps the top-level "metadata" (resource version, continue token) wherever it stands.
+//
+// A list of a large cluster has a hundred megabytes; this holds one object of it. It looks at strings, escapes and
+// nesting only, and leaves the meaning of an object, and whether it is well formed, to the decoder.
+//
+// Threads: one at a time.
+// Limits: an object of at most item_octets_max (larger ones are left out and counted), metadata of at most 64 KiB.
+// Errors: feed() is false once the bytes cannot be a list; that stays.
+// Standards: RFC 8259.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace fairlead::k8s {
+
+/// etcd takes objects of at most 1.5 MiB; JSON with managed fields can be somewhat larger than what is stored.
+inline constexpr std::size_t item_octets_max = std::size_t{4} << 20;
+
+class ListStream {
+ public:
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    /// One object as JSON. The text may be changed or taken.
+    virtual void take_item(std::string& json) = 0;
+  };
+
+  explicit ListStream(Handler& handler) : handler_(handler) {}
+
+  bool feed(std::string_view bytes);
+  /// The closing brace of the list was seen.
+  bool is_complete() const { return state_ == State::done; }
+  /// The top-level "metadata" object as JSON; empty if there was none.
+  std::string& metadata() { return metadata_; }
+  std::uint64_t oversized_items() const { return oversized_items_; }
+
+ private:
+  enum class State : std::uint8_t { start, key_or_end, key, colon, value, item_or_end, inside, done, malformed };
+  enum class Target : std::uint8_t { nothing, metadata, item };
+
+  void begin_value(Target target);
+  /// Consumes bytes of a value; gives how many.
+  std::size_t inside_value(std::string_view bytes);
+  void keep(std::string_view bytes);
+  void end_value();
+
+  Handler& handler_;
+  State state_ = State::start;
+  Target target_ = Target::nothing;
+  bool in_items_ = false;  // the value being read is an element of "items"
+  bool in_string_ = false;
+  bool escaped_ = false;
+  bool scalar_ = false;  // a number, true, false or null: ends where something else begins
+  bool oversized_ = false;
+  std::uint64_t depth_ = 0;
+  std::uint64_t oversized_items_ = 0;
+  std::string key_;
+  std::string metadata_;
+  std::string item_;
+};
+
+}  // namespace fairlead::k8s
