@@ -53,10 +53,17 @@ struct DirectiveOptions {
   std::vector<ForwardOptions> forward;  // in file order
 };
 
+/// A directive that takes effect in a block, and where it is written.
+struct DirectiveUse {
+  std::string_view name;  // of the directive table
+  SourceLine at;
+};
+
 struct ServerBlock {
   SourceLine at;                // of the first key
   std::vector<ServerKey> keys;  // never empty
   DirectiveOptions options;
+  std::vector<DirectiveUse> directives;  // in the order of the directive table
 
   /// The zones of all keys, in file order, without duplicates.
   std::vector<dns::DomainName> zones() const;
@@ -80,8 +87,9 @@ struct LoadSettings {
 std::expected<Corefile, std::vector<Fault>> load_corefile(const std::filesystem::path& path,
                                                           const LoadSettings& settings = {});
 
-/// The digest that load_corefile() would give, without checking directives: what `reload` polls. Empty when the files
-/// cannot be read or their imports are broken.
+/// The digest that load_corefile() would give, without checking directives: what `reload` polls. It is there for a
+/// Corefile that does not load as well, so that one bad version is reported once. Empty when the Corefile itself
+/// cannot be read.
 std::optional<std::string> corefile_digest(const std::filesystem::path& path, const LoadSettings& settings = {});
 
 /// For -check: each block with its directives in the order in which they take effect.

@@ -1,0 +1,28 @@
+// One function a directive: from its statement to its typed options in the block.
+//
+// Each reports what is wrong through the reader and goes on, so that two mistakes in one directive are two faults. A
+// block that has any fault is never served, so what a reader leaves in it after a fault does not matter.
+#pragma once
+
+namespace fairlead::server {
+
+struct Statement;
+struct ServerBlock;
+class OptionReader;
+
+// server_options.cpp: what belongs to the process and its listeners
+void read_reload(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_bind(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_debug(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_ready(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_health(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_prometheus(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_errors(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_loop(const Statement& directive, OptionReader& reader, ServerBlock& block);
+// a file of their own each
+void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_forward(const Statement& directive, OptionReader& reader, ServerBlock& block);
+
+}  // namespace fairlead::server

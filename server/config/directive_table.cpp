@@ -1,0 +1,117 @@
+#include "server/config/directive_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "server/config/directive_readers.hpp"
+#include "server/config/fault_collector.hpp"
+#include "server/config/nearest_name.hpp"
+
+namespace fairlead::server {
+namespace {
+
+using enum DirectiveRow::Status;
+using enum DirectiveRow::Repeat;
+
+constexpr std::string_view cloud_zone =
+    "zones of a cloud provider's API are not a cluster's; serve them with the provider and reach them with 'forward'";
+
+constexpr auto table = std::to_array<DirectiveRow>({
+    {"root"},
+    {"metadata"},
+    {"geoip"},
+    {"cancel"},
+    {"proxyproto"},
+    {"quic", left_out, all_count, nullptr, "DNS over QUIC is not served; serve plain DNS in the cluster"},
+    {"grpc_server", left_out, all_count, nullptr, "DNS over gRPC is not served; serve plain DNS in the cluster"},
+    {"https"},
+    {"https3", left_out, all_count, nullptr, "DNS over HTTP/3 is not served; serve plain DNS in the cluster"},
+    {"timeouts"},
+    {"multisocket"},
+    {"reload", supported, first_wins, read_reload},
+    {"nsid"},
+    {"bufsize"},
+    {"bind", supported, all_count, read_bind},
+    {"debug", supported, last_wins, read_debug},
+    {"trace"},
+    {"ready", supported, forbidden, read_ready},
+    {"health", supported, last_wins, read_health},
+    {"pprof"},
+    {"shed"},
+    {"prometheus", supported, forbidden, read_prometheus},
+    {"errors", supported, forbidden, read_errors},
+    {"log"},
+    {"dnstap"},
+    {"local"},
+    {"dns64"},
+    {"any"},
+    {"chaos"},
+    {"loadbalance", supported, last_wins, read_loadbalance},
+    {"tsig"},
+    {"rewrite"},
+    {"autopath"},
+    {"acl"},
+    {"cache", supported, forbidden, read_cache},
+    {"header"},
+    {"dnssec"},
+    {"tls"},
+    {"minimal"},
+    {"template"},
+    {"transfer"},
+    {"hosts"},
+    {"route53", left_out, all_count, nullptr, cloud_zone},
+    {"azure", left_out, all_count, nullptr, cloud_zone},
+    {"clouddns", left_out, all_count, nullptr, cloud_zone},
+    {"k8s_external"},
+    {"kubernetes", supported, forbidden, read_kubernetes},
+    {"file"},
+    {"auto"},
+    {"secondary"},
+    {"etcd"},
+    {"loop", supported, forbidden, read_loop},
+    {"forward", supported, all_count, read_forward},
+    {"grpc"},
+    {"erratic"},
+    {"whoami"},
+    {"on", left_out, all_count, nullptr, "a DNS server that runs commands is a risk; use the pod's lifecycle hooks"},
+    {"sign"},
+    {"view"},
+    {"nomad", left_out, all_count, nullptr, "Nomad's services are not a Kubernetes cluster's; 'forward' to its DNS"},
+});
+
+// Names that CoreDNS had once, or has elsewhere, and what took their place.
+struct FormerName {
+  std::string_view name;
+  std::string_view instead;
+};
+constexpr auto former_names = std::to_array<FormerName>({
+    {"proxy", "forward"},
+    {"metrics", "prometheus"},
+    {"upstream", "forward"},
+    {"k8s", "kubernetes"},
+    {"round_robin", "loadbalance"},
+});
+
+}  // namespace
+
+std::span<const DirectiveRow> directive_table() { return table; }
+
+const DirectiveRow* find_directive(std::string_view name) {
+  const auto row = std::ranges::find(table, name, &DirectiveRow::name);
+  return row == table.end() ? nullptr : &*row;
+}
+
+std::string describe_unknown_directive(std::string_view name) {
+  const std::string message = "Unknown directive " + quote(name);
+  const auto former = std::ranges::find(former_names, name, &FormerName::name);
+  if (former != former_names.end()) return message + "; write " + quote(former->instead);
+  std::vector<std::string_view> names{"import"};
+  for (const DirectiveRow& row : table) {
+    if (row.status != left_out) names.push_back(row.name);
+  }
+  const std::string_view nearest = nearest_name(name, names);
+  return nearest.empty() ? message : message + "; did you mean " + quote(nearest) + '?';
+}
+
+}  // namespace fairlead::server

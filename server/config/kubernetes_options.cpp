@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "server/config/corefile.hpp"
+#include "server/config/directive_readers.hpp"
+#include "server/config/option_reader.hpp"
+
+namespace fairlead::server {
+namespace {
+
+constexpr std::uint64_t count_max = 1'000'000;  // of requests; a plain sanity bound
+
+std::span<const Word> arguments(const Statement& statement) { return std::span(statement.words).subspan(1); }
+
+// A label selector is written with or without spaces: "environment in (a, b), tier=web".
+std::string join(std::span<const Word> words) {
+  std::string text;
+  for (const Word& word : words) text += (text.empty() ? "" : " ") + word.text;
+  return text;
+}
+
+void read_pods(const Statement& option, OptionReader& reader, KubernetesOptions& options) {
+  static constexpr std::array<std::string_view, 3> modes = {"disabled", "insecure", "verified"};
+  if (const auto mode = reader.choice(option.argument(0), modes)) {
+    using enum KubernetesOptions::Pods;
+    options.pods = *mode == 0 ? disabled : *mode == 1 ? insecure : verified;
+  }
+}
+
+void read_qps(const Word& word, OptionReader& reader, KubernetesOptions& options) {
+  double qps = 0;
+  const auto [end, error] = std::from_chars(word.text.data(), word.text.data() + word.text.size(), qps);
+  // Written this way round so that NaN is refused as well.
+  if (error == std::errc() && end == word.text.data() + word.text.size() && qps >= 0 && qps <= double{count_max}) {
+    options.apiserver_qps = qps;
+    return;
+  }
+  reader.fault(word.at, quote(word.text) + " is not a rate; write a number of requests a second, such as '50'");
+}
+
+void check_zones(const Statement& directive, OptionReader& reader, KubernetesOptions& options) {
+  if (options.zones.empty()) return;  // the fault is in the keys or the arguments, and reported there
+  const auto primary = std::ranges::find_if_not(options.zones, [](const auto& zone) { return is_reverse_zone(zone); });
+  if (primary == options.zones.end()) {
+    reader.fault(directive.name().at,
+                 "'kubernetes' needs a zone that is not a reverse zone; write 'kubernetes cluster.local' or the like");
+    return;
+  }
+  options.primary_zone = static_cast<std::size_t>(primary - options.zones.begin());
+}
+
+}  // namespace
+
+void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlock& block) {
+  KubernetesOptions options;
+  options.zones = directive.argument_count() == 0 ? block.zones() : reader.zones(arguments(directive));
+  SourcePosition multicluster_at = directive.name().at;
+  SourcePosition zonal_at = directive.name().at;
+  SourcePosition namespaces_at = directive.name().at;
+  const auto read_count = [&](const Statement& option, std::uint32_t& count) {
+    if (const auto number = reader.number(option.argument(0), 0, count_max)) {
+      count = static_cast<std::uint32_t>(*number);
+    }
+  };
+  reader.read_options(
+      directive,
+      {{"endpoint", 1, any_count, "endpoint URL",
+        [&](const Statement& option) {
+          options.endpoint = option.argument(0).text;
+          if (options.endpoint.empty()) {
+            reader.fault(option.argument(0).at, "'endpoint' is empty; write 'endpoint URL' or remove the line");
+          }
+          if (option.argument_count() > 1) {
+            reader.warn(option.name().at, "only the first endpoint is used, " + quote(options.endpoint));
+          }
+        }},
+       {"tls", 3, 3, "tls CERT KEY CACERT",
+        [&](const Statement& option) {
+          options.tls = {option.argument(0).text, option.argument(1).text, option.argument(2).text};
+        }},
+       {"kubeconfig", 1, 2, "kubeconfig FILE [CONTEXT]",
+        [&](const Statement& option) {
+          options.kubeconfig = {option.argument(0).text,
+                                option.argument_count() > 1 ? option.argument(1).text : std::string()};
+        }},
+       {"apiserver_qps", 1, 1, "apiserver_qps QPS",
+        [&](const Statement& option) { read_qps(option.argument(0), reader, options); }},
+       {"apiserver_burst", 1, 1, "apiserver_burst BURST",
+        [&](const Statement& option) { read_count(option, options.apiserver_burst); }},
+       {"apiserver_max_inflight", 1, 1, "apiserver_max_inflight MAX",
+        [&](const Statement& option) { read_count(option, options.apiserver_max_inflight); }},
+       {"namespaces", 1, any_count, "namespaces NAMESPACE...",
+        [&](const Statement& option) {
+          namespaces_at = option.name().at;
+          for (const Word& word : arguments(option)) options.namespaces.push_back(word.text);
+        }},
+       {"namespace_labels", 1, any_count, "namespace_labels EXPRESSION",
+        [&](const Statement& option) { options.namespace_labels = join(arguments(option)); }},
+       {"labels", 1, any_count, "labels EXPRESSION",
+        [&](const Statement& option) { options.labels = join(arguments(option)); }},
+       {"pods", 1, 1, "pods disabled|insecure|verified",
+        [&](const Statement& option) { read_pods(option, reader, options); }},
+       {"endpoint_pod_names", 0, 0, "endpoint_pod_names", [&](const Statement&) { options.endpoint_pod_names = true; }},
+       {"ttl", 1, 1, "ttl SECONDS",
+        [&](const Statement& option) {
+          if (const auto ttl = reader.number(option.argument(0), 0, 3600)) {
+            options.ttl = static_cast<std::uint32_t>(*ttl);
+          }
+        }},
+       {"noendpoints", 0, 0, "noendpoints", [&](const Statement&) { options.endpoints = false; }},
+       {"fallthrough", 0, any_count, "fallthrough [ZONES...]",
+        [&](const Statement& option) { options.fallthrough = {true, reader.zones(arguments(option))}; }},
+       {"ignore", 1, 1, "ignore empty_service",
+        [&](const Statement& option) {
+          static constexpr std::array<std::string_view, 1> what = {"empty_service"};
+          options.ignore_empty_service = reader.choice(option.argument(0), what).has_value();
+        }},
+       {"multicluster", 1, any_count, "multicluster ZONES...",
+        [&](const Statement& option) {
+          multicluster_at = option.name().at;
+          options.multicluster_zones = reader.zones(arguments(option));
+        }},
+       {"zonal", 0, 0, "zonal",
+        [&](const Statement& option) {
+          zonal_at = option.name().at;
+          options.zonal = true;
+        }},
+       {"startup_timeout", 1, 1, "startup_timeout DURATION", [&](const Statement& option) {
+          options.startup_timeout = reader.duration(option.argument(0)).value_or(options.startup_timeout);
+        }}});
+
+  check_zones(directive, reader, options);
+  if (!options.namespaces.empty() && !options.namespace_labels.empty()) {
+    reader.fault(namespaces_at, "'namespaces' and 'namespace_labels' exclude each other; remove one of them");
+  }
+  if (options.zonal && !options.endpoints) {
+    reader.fault(zonal_at, "'zonal' needs the endpoints that 'noendpoints' switches off; remove one of them");
+  }
+  for (const dns::DomainName& zone : options.multicluster_zones) {
+    if (std::ranges::find(options.zones, zone) == options.zones.end()) {
+      reader.fault(multicluster_at, "the multicluster zone " + quote(zone.to_string()) +
+                                        " is not among the zones of 'kubernetes'; add it there");
+    }
+  }
+  block.options.kubernetes = std::move(options);
+}
+
+}  // namespace fairlead::server

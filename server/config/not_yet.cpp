@@ -1,0 +1,89 @@
+#include "server/config/not_yet.hpp"
+
+#include <array>
+
+namespace fairlead::server {
+namespace {
+
+struct NotYetRow {
+  std::string_view directive;
+  std::string_view option;
+  std::string_view value;    // "" for the option as a whole
+  std::string_view instead;  // what to write
+};
+
+constexpr std::string_view remove_line = "remove the line";
+
+constexpr auto not_yet = std::to_array<NotYetRow>({
+    {"kubernetes", "pods", "verified", "write 'pods insecure' or 'pods disabled'"},
+    {"kubernetes", "namespaces", "", remove_line},
+    {"kubernetes", "namespace_labels", "", remove_line},
+    {"kubernetes", "labels", "", remove_line},
+    {"kubernetes", "multicluster", "", remove_line},
+    {"kubernetes", "zonal", "", remove_line},
+
+    {"forward", "TO", "tls://", "forward to plain DNS"},
+    {"forward", "TO", "https://", "forward to plain DNS"},
+    {"forward", "TO", "a host name", "write its IP address"},
+    {"forward", "max_age", "", remove_line},
+    {"forward", "max_idle_conns", "", remove_line},
+    {"forward", "read_timeout", "", remove_line},
+    {"forward", "max_connect_attempts", "", remove_line},
+    {"forward", "doh_method", "", remove_line},
+    {"forward", "tls", "", remove_line},
+    {"forward", "tls_servername", "", remove_line},
+    {"forward", "next", "", remove_line},
+    {"forward", "next_on_nodata", "", remove_line},
+    {"forward", "failfast_all_unhealthy_upstreams", "", remove_line},
+    {"forward", "failover", "", remove_line},
+    {"forward", "source_address", "", remove_line},
+    {"forward", "resolver", "", remove_line},
+
+    {"cache", "prefetch", "", remove_line},
+    {"cache", "serve_stale", "", remove_line},
+    {"cache", "serve_stale_policy", "", remove_line},
+    {"cache", "keepttl", "", remove_line},
+
+    {"loadbalance", "policy", "weighted", "write 'loadbalance round_robin'"},
+    {"loadbalance", "prefer", "", remove_line},
+
+    {"prometheus", "tls", "", remove_line},
+});
+
+struct NoEffectRow {
+  std::string_view directive;
+  std::string_view option;
+  std::string_view reason;
+};
+
+constexpr auto no_effect = std::to_array<NoEffectRow>({
+    {"errors", "stacktrace", "there are no panics to recover from"},
+    {"prometheus", "runtime_metrics", "there is no Go runtime to measure"},
+});
+
+}  // namespace
+
+std::optional<std::string> describe_not_yet(std::string_view directive, std::string_view option,
+                                            std::string_view value) {
+  for (const NotYetRow& row : not_yet) {
+    if (row.directive != directive || row.option != option) continue;
+    if (!row.value.empty() && row.value != value) continue;
+    std::string what = '\'' + std::string(row.option);
+    if (!row.value.empty()) what += ' ' + std::string(row.value);
+    return what + "' of '" + std::string(directive) + "' is not supported by this version yet; " +
+           std::string(row.instead);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> describe_no_effect(std::string_view directive, std::string_view option) {
+  for (const NoEffectRow& row : no_effect) {
+    if (row.directive == directive && row.option == option) {
+      return '\'' + std::string(option) + "' of '" + std::string(directive) +
+             "' is accepted without effect: " + std::string(row.reason);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,211 @@
+// What an operator reads when a Corefile is wrong: the whole message, because it is the product.
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "unit/server/config/memory_corefile.hpp"
+
+namespace fairlead::server {
+namespace {
+
+struct BrokenCorefile {
+  const char* text;
+  const char* faults;
+};
+
+// Each text is one block's directives, beginning on line 2.
+constexpr auto broken_directives = std::to_array<BrokenCorefile>({
+    {"x", "Corefile:2: Unknown directive 'x'\n"},
+    {"kubernets", "Corefile:2: Unknown directive 'kubernets'; did you mean 'kubernetes'?\n"},
+    {"proxy . 10.0.0.1", "Corefile:2: Unknown directive 'proxy'; write 'forward'\n"},
+    {"a.org {\n errors\n}", "Corefile:2: Unknown directive 'a.org'; is a '}' missing above?\n"},
+    {"log",
+     "Corefile:2: Directive 'log' is not supported by this version of Fairlead yet; remove it to start without it\n"},
+    {"nomad",
+     "Corefile:2: Directive 'nomad' is left out of Fairlead: Nomad's services are not a Kubernetes cluster's; "
+     "'forward' "
+     "to its DNS\n"},
+    {"cache\nerrors\ncache 30",
+     "Corefile:4: Directive 'cache' is already used in this block, at Corefile:2; write it once\n"},
+
+    {"health 8080", "Corefile:2: '8080' is not an address to listen on; write ':8080'\n"},
+    {"health {\nlameduck 5\n}", "Corefile:3: '5' is not a duration; write a number with a unit, such as '5s'\n"},
+    {"health {\nlameduck\n}", "Corefile:3: too few arguments for 'lameduck'; write 'lameduck DURATION'\n"},
+    {"health {\nlamduck 5s\n}", "Corefile:3: unknown option 'lamduck' of 'health'; did you mean 'lameduck'?\n"},
+    {"health {\nlameduck 5s\nerrors\n}",
+     "Corefile:4: unknown option 'errors' of 'health'; it is a directive: is a '}' missing before it?\n"},
+    {"ready :8181 :8182", "Corefile:2: too many arguments for 'ready'; write 'ready [ADDRESS]'\n"},
+    {"ready {\nmonitor always\n}", "Corefile:3: unknown value 'always'; write until-ready or continuously\n"},
+    {"prometheus {\ntls web.yml\n}",
+     "Corefile:3: 'tls' of 'prometheus' is not supported by this version yet; remove the line\n"},
+    {"errors file.log",
+     "Corefile:2: 'errors' cannot log to 'file.log'; write 'errors', which logs to the standard output\n"},
+    {"errors {\nconsolidate 5m \"(a\"\n}",
+     "Corefile:3: bad regular expression '(a': missing ): (a; write one as Go and RE2 do\n"},
+    {"errors {\nconsolidate 5m a loud\n}",
+     "Corefile:3: unexpected 'loud'; write 'consolidate DURATION REGEXP [warning|error|info|debug] [show_first]'\n"},
+    {"reload 1s", "Corefile:2: the duration '1s' is too short; write '2s' or more\n"},
+    {"reload 5s 1ms", "Corefile:2: the jitter '1ms' is too short; write '0s', or '1s' or more\n"},
+    {"loop here", "Corefile:2: too many arguments for 'loop'; write 'loop'\n"},
+    {"debug {\nall\n}", "Corefile:3: 'debug' has no options; remove its block\n"},
+    {"loadbalance weighted w.txt",
+     "Corefile:2: 'policy weighted' of 'loadbalance' is not supported by this version yet; write 'loadbalance "
+     "round_robin'\n"},
+    {"loadbalance robin", "Corefile:2: unknown value 'robin'; write round_robin or weighted\n"},
+    {"loadbalance {\nprefer 10.0.0.0/8 nonsense\n}",
+     "Corefile:3: 'prefer' of 'loadbalance' is not supported by this version yet; remove the line\n"
+     "Corefile:3: 'nonsense' is not a network; write one such as '10.0.0.0/8' or '2001:db8::/32'\n"},
+    {"bind", "Corefile:2: too few arguments for 'bind'; write 'bind ADDRESS|INTERFACE...'\n"},
+    {"bind 10.0.0.1:53",
+     "Corefile:2: '10.0.0.1:53' is neither an IP address nor the name of an interface; write one such as '10.0.0.10' "
+     "or "
+     "'eth0', and ports after the zones\n"},
+
+    {"kubernetes in-addr.arpa",
+     "Corefile:2: 'kubernetes' needs a zone that is not a reverse zone; write 'kubernetes cluster.local' or the "
+     "like\n"},
+    {"kubernetes a..b",
+     "Corefile:2: 'a..b' is not a zone: empty label; write a name such as 'example.org' or a network such as "
+     "'10.0.0.0/24'\n"},
+    {"kubernetes {\nttl 3601\n}", "Corefile:3: '3601' is not a number from 0 to 3600\n"},
+    {"kubernetes {\npods all\n}", "Corefile:3: unknown value 'all'; write disabled, insecure or verified\n"},
+    {"kubernetes {\npods verified\n}",
+     "Corefile:3: 'pods verified' of 'kubernetes' is not supported by this version yet; write 'pods insecure' or 'pods "
+     "disabled'\n"},
+    {"kubernetes {\nnamespaces a b\nnamespace_labels x=y\n}",
+     "Corefile:3: 'namespaces' of 'kubernetes' is not supported by this version yet; remove the line\n"
+     "Corefile:3: 'namespaces' and 'namespace_labels' exclude each other; remove one of them\n"
+     "Corefile:4: 'namespace_labels' of 'kubernetes' is not supported by this version yet; remove the line\n"},
+    {"kubernetes {\nzonal\nnoendpoints\n}",
+     "Corefile:3: 'zonal' of 'kubernetes' is not supported by this version yet; remove the line\n"
+     "Corefile:3: 'zonal' needs the endpoints that 'noendpoints' switches off; remove one of them\n"},
+    {"kubernetes {\nmulticluster clusterset.local\n}",
+     "Corefile:3: 'multicluster' of 'kubernetes' is not supported by this version yet; remove the line\n"
+     "Corefile:3: the multicluster zone 'clusterset.local.' is not among the zones of 'kubernetes'; add it there\n"},
+    {"kubernetes {\ntls cert key\n}", "Corefile:3: too few arguments for 'tls'; write 'tls CERT KEY CACERT'\n"},
+    {"kubernetes {\nignore all\n}", "Corefile:3: unknown value 'all'; write empty_service\n"},
+    {"kubernetes {\nstartup_timeout -1s\n}",
+     "Corefile:3: the duration '-1s' is negative; write one of 0 or more, such as '5s'\n"},
+    {"kubernetes {\napiserver_qps nan\n}",
+     "Corefile:3: 'nan' is not a rate; write a number of requests a second, such as '50'\n"},
+
+    {"forward .", "Corefile:2: too few arguments for 'forward'; write 'forward FROM TO...'\n"},
+    {"forward . 10.0.0.300",
+     "Corefile:2: '10.0.0.300' is no upstream; write '10.0.0.10', '10.0.0.10:5353', '[2001:db8::1]:53' or a file such "
+     "as '/etc/resolv.conf'\n"},
+    {"forward . dns.example.org",
+     "Corefile:2: 'TO a host name' of 'forward' is not supported by this version yet; write its IP address\n"},
+    {"forward . tls://9.9.9.9",
+     "Corefile:2: 'TO tls://' of 'forward' is not supported by this version yet; forward to plain DNS\n"},
+    {"forward . grpc://9.9.9.9",
+     "Corefile:2: 'forward' cannot speak 'grpc://'; write an IP address, 'dns://' or a file such as "
+     "'/etc/resolv.conf'\n"},
+    {"forward . 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
+     "Corefile:2: more than 15 upstreams; write fewer, or several 'forward' directives\n"},
+    {"forward . 10.0.0.1 {\npolicy fastest\n}",
+     "Corefile:3: unknown value 'fastest'; write random, round_robin or sequential\n"},
+    {"forward . 10.0.0.1 {\nhealth_check 5s no_recursion\n}",
+     "Corefile:3: unexpected 'no_recursion'; write 'health_check DURATION [no_rec] [domain FQDN]'\n"},
+    {"forward . 10.0.0.1 {\nmax_concurrent many\n}", "Corefile:3: 'many' is not a number from 0 to 4294967295\n"},
+    {"forward . 10.0.0.1 {\nfailover NOERROR SERVFOUL\n}",
+     "Corefile:3: 'failover' of 'forward' is not supported by this version yet; remove the line\n"
+     "Corefile:3: 'failover NOERROR' would drop good answers; write another RCODE such as 'SERVFAIL'\n"
+     "Corefile:3: 'SERVFOUL' is not an RCODE; write one such as 'SERVFAIL'\n"},
+    {"forward . 10.0.0.1 {\nexpire 5s {\nx\n}\n}",
+     "Corefile:3: 'expire' takes no block; is a '}' missing before it?\n"},
+
+    {"cache 0", "Corefile:2: '0' is not a number from 1 to 2147483647\n"},
+    {"cache {\nsuccess many\n}", "Corefile:3: 'many' is not a number from 0 to 10000000\n"},
+    {"cache {\nservfail 6m\n}", "Corefile:3: 'servfail 6m' is longer than RFC 2308 allows; write '5m' or less\n"},
+    {"cache {\ndisable failure\n}", "Corefile:3: unknown value 'failure'; write success or denial\n"},
+    {"cache {\nprefetch 10 1m 95%\n}",
+     "Corefile:3: 'prefetch' of 'cache' is not supported by this version yet; remove the line\n"
+     "Corefile:3: '95%' is not a percentage from 10% to 90%\n"},
+    {"cache {\nserve_stale_policy prefer_positive\n}",
+     "Corefile:2: 'serve_stale_policy' goes with 'serve_stale'; add 'serve_stale'\n"
+     "Corefile:3: 'serve_stale_policy' of 'cache' is not supported by this version yet; remove the line\n"},
+});
+
+TEST_CASE("a wrong directive is one exact message") {
+  for (const BrokenCorefile& broken : broken_directives) {
+    CAPTURE(broken.text);
+    CHECK(faults_of("example.org {\n" + std::string(broken.text) + "\n}\n") == broken.faults);
+  }
+}
+
+// Whole Corefiles.
+constexpr auto broken_corefiles = std::to_array<BrokenCorefile>({
+    {"", "Corefile: no server block; write one, such as '. {', 'forward . /etc/resolv.conf' and '}'\n"},
+    {"# nothing\n(s) {\n}\n",
+     "Corefile: no server block; write one, such as '. {', 'forward . /etc/resolv.conf' and '}'\n"},
+    {". {\n errors\n", "Corefile:1: '{' is never closed; add '}' on a line of its own after the block\n"},
+    {". {\n errors \"stdout\n}\n", "Corefile:2: the quote is never closed; add '\"' at the end of the text\n"},
+    {". {\n}\n}\n", "Corefile:3: '}' without a '{' before it; remove it, or add the missing '{'\n"},
+    {"{\n errors\n}\n", "Corefile:1: a server block without a zone; write the zone before '{', such as '. {'\n"},
+    {"a, {\n}\n", "Corefile:1: a zone is missing after 'a,'; add it or remove the comma\n"},
+    {"tls://. {\n}\n",
+     "Corefile:1: serving 'tls://' is not supported by this version of Fairlead yet; write the zone without it\n"},
+    {"quic://. {\n}\n", "Corefile:1: serving 'quic://' is left out of Fairlead; write the zone without it\n"},
+    {"http://. {\n}\n", "Corefile:1: unknown scheme 'http://'; write the zone without it, or with 'dns://'\n"},
+    {".:dns {\n}\n",
+     "Corefile:1: '.:dns' is not a zone: 'dns' is not a port from 0 to 65535; write a name such as 'example.org' or a "
+     "network such as '10.0.0.0/24'\n"},
+    {"10.0.0.0/33 {\n}\n",
+     "Corefile:1: '10.0.0.0/33' is not a zone: '10.0.0.0/33' is not a network; write a name such as 'example.org' or a "
+     "network such as '10.0.0.0/24'\n"},
+    {"(s)\nerrors\n", "Corefile:1: snippet '(s)' has no block; write '(s) {'\n"},
+    {"() {\n}\n. {\n}\n", "Corefile:1: a snippet without a name; write '(name) {'\n"},
+    {"(s) {\n}\n(s) {\n}\n. {\n}\n",
+     "Corefile:3: snippet '(s)' is already defined at Corefile:1; rename one of them\n"},
+    {". {\n import\n}\n", "Corefile:2: 'import' takes one argument; write 'import FILE' or 'import SNIPPET'\n"},
+    {". {\n import a b\n}\n", "Corefile:2: 'import' takes one argument; write 'import FILE' or 'import SNIPPET'\n"},
+    {". {\n bind ::1 {\n except ::1\n }\n}\n",
+     "Corefile:1: 'bind' excludes every address that it names; leave one of them\n"},
+    {"kubernetes_zone..local {\n kubernetes\n cache\n loop\n}\n",
+     "Corefile:1: 'kubernetes_zone..local' is not a zone: empty label; write a name such as 'example.org' or a network "
+     "such as '10.0.0.0/24'\n"},
+});
+
+TEST_CASE("a wrong Corefile is one exact message") {
+  for (const BrokenCorefile& broken : broken_corefiles) {
+    CAPTURE(broken.text);
+    CHECK(faults_of(std::string(broken.text)) == broken.faults);
+  }
+}
+
+TEST_CASE("a Corefile with eleven faults names all of them, in the order of the file") {
+  const std::string faults = faults_of(R"(tls://. {
+    erors
+    health {
+        lameduck 5
+    }
+    ready 8181
+    kubernetes cluster.local {
+        pods all
+        ttl 9999
+    }
+    forward . 10.0.0.300
+    route53
+    cache {
+        success
+    }
+}
+cluster.local:0x35 {
+    health {
+}
+)");
+  std::string lines;
+  for (std::size_t at = 0; at < faults.size(); at = faults.find('\n', at) + 1) {
+    lines += faults.substr(at, faults.find(": ", at) - at) + ' ';
+  }
+  CHECK(lines ==
+        "Corefile:1 Corefile:2 Corefile:4 Corefile:6 Corefile:8 Corefile:9 Corefile:11 Corefile:12 Corefile:14 "
+        "Corefile:17 Corefile:17 ");
+}
+
+TEST_CASE("each half of an exclusive pair may be missing without a fault of its own") {
+  CHECK(faults_of(". {\n kubernetes cluster.local {\n noendpoints\n }\n}\n") == "");
+}
+
+}  // namespace
+}  // namespace fairlead::server
