@@ -1,0 +1,73 @@
+// A question in the form in which tables hash and compare it: the name in lower case, then type, class and flags.
+//
+// Threads: values; HashSeed is made once per table.
+// Limits: name_octets_max plus five octets.
+// Security: names come from clients. The hash is keyed with a seed drawn at start, so nobody outside can choose names
+// that fall into one bucket.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "zones/dns/domain_name.hpp"
+#include "zones/dns/message_writer.hpp"
+#include "zones/dns/rr_type.hpp"
+
+namespace fairlead::resolver {
+
+/// What distinguishes questions besides name, type and class. The cache uses the first two bits alone.
+namespace question_flag {
+inline constexpr std::uint8_t dnssec_ok = 1, checking_disabled = 2, recursion_desired = 4, authentic_data = 8, tcp = 16;
+}
+
+class QuestionKey {
+ public:
+  QuestionKey(dns::NameView qname, dns::RRType qtype, dns::RRClass qclass, std::uint8_t flags) {
+    const std::size_t name_octets = qname.size();
+    for (std::size_t i = 0; i < name_octets; ++i) octets_[i] = dns::to_lower(qname.data()[i]);
+    dns::write_u16(&octets_[name_octets], static_cast<std::uint16_t>(qtype));
+    dns::write_u16(&octets_[name_octets + 2], static_cast<std::uint16_t>(qclass));
+    octets_[name_octets + 4] = flags;
+    size_ = static_cast<std::uint16_t>(name_octets + 5);
+  }
+
+  std::span<const std::uint8_t> octets() const { return {octets_.data(), size_}; }
+
+ private:
+  std::array<std::uint8_t, dns::name_octets_max + 5> octets_;
+  std::uint16_t size_;
+};
+
+struct HashSeed {
+  /// Random.
+  HashSeed();
+  std::uint64_t a;
+  std::uint64_t b;
+};
+
+/// Multiply and fold, eight octets at a time.
+inline std::uint64_t hash_octets(std::span<const std::uint8_t> octets, const HashSeed& seed) {
+  const auto fold = [](std::uint64_t x, std::uint64_t y) {
+    const auto product = static_cast<unsigned __int128>(x) * y;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  };
+  std::uint64_t hash = seed.a ^ octets.size();
+  const std::uint64_t factor = seed.b | 1;
+  std::uint64_t word = 0;
+  while (octets.size() >= sizeof word) {
+    std::memcpy(&word, octets.data(), sizeof word);
+    hash = fold(hash ^ word, factor);
+    octets = octets.subspan(sizeof word);
+  }
+  word = 0;
+  if (!octets.empty()) std::memcpy(&word, octets.data(), octets.size());
+  hash = fold(hash ^ word, factor);
+  return fold(hash ^ seed.b, seed.a | 1);
+}
+
+/// `count` octets nobody can foresee, from the kernel. Ends the process if there are none: ids would be guessable.
+void fill_random(std::span<std::uint8_t> octets);
+
+}  // namespace fairlead::resolver
