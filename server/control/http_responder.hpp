@@ -30,7 +30,7 @@ inline constexpr unsigned http_requests_per_connection_max = 1000;
 struct HttpResponse {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
 };
 using HttpRoute = std::function<HttpResponse()>;
 

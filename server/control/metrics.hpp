@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "zones/base/counter.hpp"
 #include "zones/dns/rcode.hpp"
 #include "zones/dns/rr_type.hpp"
 
@@ -59,25 +60,24 @@ class alignas(64) ZoneSlots {
   static constexpr std::size_t type_count = 20;   // CoreDNS's nineteen and "other"
   static constexpr std::size_t rcode_count = 13;  // RCODEs 0 to 10, BADVERS, and all others
   static constexpr std::size_t plugin_count = 40;
-  using Count = std::atomic<std::uint64_t>;
 
   /// A query as it was received, before any directive rewrites it.
   void count_request(Proto proto, Family family, dns::RRType type, std::size_t size, bool dnssec_ok) {
-    add(requests[index(proto)][index(family)][type_index(type)]);
-    add(request_sizes[index(proto)].buckets[size_bucket(size)]);
-    add(request_sizes[index(proto)].sum, size);
-    if (dnssec_ok) add(do_requests);
+    requests[index(proto)][index(family)][type_index(type)].add();
+    request_sizes[index(proto)].buckets[size_bucket(size)].add();
+    request_sizes[index(proto)].sum.add(size);
+    if (dnssec_ok) do_requests.add();
   }
 
   /// Its response, as it was sent.
   void count_response(Proto proto, dns::Rcode rcode, PluginLabel plugin, std::size_t size,
                       std::chrono::nanoseconds duration) {
-    add(responses[static_cast<std::size_t>(plugin) % plugin_count][rcode_index(rcode)]);
-    add(response_sizes[index(proto)].buckets[size_bucket(size)]);
-    add(response_sizes[index(proto)].sum, size);
+    responses[static_cast<std::size_t>(plugin) % plugin_count][rcode_index(rcode)].add();
+    response_sizes[index(proto)].buckets[size_bucket(size)].add();
+    response_sizes[index(proto)].sum.add(size);
     const auto ns = duration.count() > 0 ? static_cast<std::uint64_t>(duration.count()) : 0;
-    add(durations.buckets[duration_bucket(ns)]);
-    add(durations.sum, ns);
+    durations.buckets[duration_bucket(ns)].add();
+    durations.sum.add(ns);
   }
 
   /// The bucket of a duration, duration_bucket_count for +Inf.
@@ -101,28 +101,24 @@ class alignas(64) ZoneSlots {
 
   // Read by the registry.
   struct Sizes {
-    std::array<Count, size_bucket_bounds.size() + 1> buckets{};
-    Count sum{};
+    std::array<base::Counter, size_bucket_bounds.size() + 1> buckets{};
+    base::Counter sum;
   };
   struct Durations {
-    std::array<Count, duration_bucket_count + 1> buckets{};
-    Count sum{};  // nanoseconds
+    std::array<base::Counter, duration_bucket_count + 1> buckets{};
+    base::Counter sum;  // nanoseconds
   };
-  Count do_requests{};
+  base::Counter do_requests;
   Durations durations;
   std::array<Sizes, 2> request_sizes;
   std::array<Sizes, 2> response_sizes;
-  std::array<std::array<std::array<Count, type_count>, 2>, 2> requests{};
-  std::array<std::array<Count, rcode_count>, plugin_count> responses{};
+  std::array<std::array<std::array<base::Counter, type_count>, 2>, 2> requests{};
+  std::array<std::array<base::Counter, rcode_count>, plugin_count> responses{};
 
  private:
   template <typename E>
   static std::size_t index(E value) {
     return static_cast<std::size_t>(value) & 1;
-  }
-  // One writer: a plain load and store, without the lock prefix of fetch_add.
-  static void add(Count& count, std::uint64_t by = 1) {
-    count.store(count.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
 };
 
@@ -193,11 +189,11 @@ enum class MetricType : std::uint8_t { counter, gauge, histogram };
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
 struct MetricSample {
-  MetricLabels labels;
+  MetricLabels labels = {};
   double value = 0;  // a counter or gauge
   // A histogram: counts per bucket, not cumulative, one more than bounds.
-  std::vector<double> bounds;
-  std::vector<std::uint64_t> counts;
+  std::vector<double> bounds = {};
+  std::vector<std::uint64_t> counts = {};
   double sum = 0;
 };
 
