@@ -78,7 +78,7 @@ class SrvCopier {
     dns::write_u16(at, 0);
     dns::write_u16(at + 2, entry_.srv_weight());
     dns::write_u16(at + 4, port);
-    if (target_index < targets_remembered_max) {
+    if (target_index < targets_remembered_max && name_offsets_[target_index] == 0) {
       const std::size_t offset = writer_.size() + record_fixed_octets + srv_fixed_octets;
       name_offsets_[target_index] = static_cast<std::uint16_t>(std::min(offset, dns::pointer_offset_max + 1));
     }
@@ -106,7 +106,9 @@ class SrvCopier {
                         std::span<const std::uint8_t> address) {
     std::uint8_t owner[dns::name_octets_max];
     std::size_t owner_octets = 2;
-    if (index < targets_remembered_max && name_offsets_[index] <= dns::pointer_offset_max) {
+    // Offset 0: no SRV record wrote the name. A pointer to there would read the header as a name.
+    if (index < targets_remembered_max && name_offsets_[index] != 0 &&
+        name_offsets_[index] <= dns::pointer_offset_max) {
       dns::write_u16(owner, static_cast<std::uint16_t>(0xc000 | name_offsets_[index]));
     } else {
       owner_octets = static_cast<std::size_t>(write_target_name(owner, target) - owner);

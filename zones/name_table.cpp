@@ -11,16 +11,19 @@
 #include <cstring>
 #include <new>
 #include <random>
+#include <tuple>
 #include <type_traits>
 
 #include "zones/base/published.hpp"
+#include "zones/base/race_annotations.hpp"
 #include "zones/dns/message_writer.hpp"
 
 namespace fairlead::zones {
 namespace {
 
 constexpr std::size_t count_max = 65535;
-constexpr unsigned long buckets_first = 1024;  // a power of two; the table grows by itself
+constexpr std::size_t key_octets_max = dns::name_octets_max - 1;  // a name without its root label
+constexpr unsigned long buckets_first = 1024;                     // a power of two; the table grows by itself
 
 struct Lookup {
   std::string_view key;
@@ -47,29 +50,22 @@ std::vector<base::IpAddress> select_family(const std::vector<base::IpAddress>& a
   return selected;
 }
 
-std::size_t packed_octets(const NameContent::Target& target) {
-  std::size_t octets = 1 + std::min(target.label.size(), dns::label_octets_max) + 4;
-  for (const auto& address : target.addresses) octets += address.octets().size();
-  return octets;
-}
-
-std::uint8_t* write_target(std::uint8_t* at, const NameContent::Target& target) {
+// Packs a target behind `packed`; see NameEntry::targets().
+void pack_target(std::vector<std::uint8_t>& packed, const NameContent::Target& target) {
   const std::size_t label_octets = std::min(target.label.size(), dns::label_octets_max);
-  *at++ = static_cast<std::uint8_t>(label_octets);
-  at = std::copy_n(reinterpret_cast<const std::uint8_t*>(target.label.data()), label_octets, at);
-  std::uint8_t* const counts = at;
-  at += 4;
-  std::uint16_t v4 = 0;
-  std::uint16_t v6 = 0;
-  for (const auto& address : target.addresses) {
-    if (address.is_v4()) at = std::ranges::copy(address.octets(), at).out, ++v4;
+  packed.push_back(static_cast<std::uint8_t>(label_octets));
+  packed.insert(packed.end(), target.label.begin(), target.label.begin() + static_cast<std::ptrdiff_t>(label_octets));
+  const auto a = select_family(target.addresses, true);
+  const auto aaaa = select_family(target.addresses, false);
+  std::uint8_t counts[4];
+  dns::write_u16(counts, static_cast<std::uint16_t>(a.size()));
+  dns::write_u16(counts + 2, static_cast<std::uint16_t>(aaaa.size()));
+  packed.insert(packed.end(), std::begin(counts), std::end(counts));
+  for (const auto* family : {&a, &aaaa}) {
+    for (const auto& address : *family) {
+      packed.insert(packed.end(), address.octets().begin(), address.octets().end());
+    }
   }
-  for (const auto& address : target.addresses) {
-    if (address.is_v6()) at = std::ranges::copy(address.octets(), at).out, ++v6;
-  }
-  dns::write_u16(counts, v4);
-  dns::write_u16(counts + 2, v6);
-  return at;
 }
 
 }  // namespace
@@ -86,23 +82,35 @@ bool operator==(const NameContent& a, const NameContent& b) {
          std::ranges::equal(a.srvs, b.srvs, same_srv) && a.cname == b.cname && a.ptrs == b.ptrs;
 }
 
+bool operator==(const NameEntry& a, const NameEntry& b) {
+  const auto head = [](const NameEntry& e) {
+    return std::tie(e.names_offset_, e.names_octets_, e.ttl_, e.a_count_, e.aaaa_count_, e.srv_count_, e.target_count_,
+                    e.srv_weight_, e.key_octets_, e.suffix_octets_, e.presence_, e.rdata_is_cname_);
+  };
+  return head(a) == head(b) && std::memcmp(a.body(), b.body(), a.names_offset_ + std::size_t{a.names_octets_}) == 0;
+}
+
 void NameEntry::Deleter::operator()(NameEntry* entry) const { std::free(entry); }
 
 NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& content, std::uint32_t ttl) {
   static_assert(std::is_trivially_destructible_v<NameEntry>, "entries are freed as memory");
   static_assert(sizeof(cds_lfht_node) == sizeof(NameEntry::node_) && alignof(cds_lfht_node) <= 8);
 
+  if (key.size() > key_octets_max) return nullptr;
   const auto a = select_family(content.addresses, true);
   const auto aaaa = select_family(content.addresses, false);
-  const std::size_t target_count = std::min(content.targets.size(), count_max);
+  const bool has_targets = content.srv_suffix.size() <= key_octets_max;
+  const std::string_view suffix = has_targets ? content.srv_suffix : std::string_view();
+  const std::size_t target_count = has_targets ? std::min(content.targets.size(), count_max) : 0;
+  std::vector<std::uint8_t> targets;
+  for (std::size_t i = 0; i < target_count; ++i) pack_target(targets, content.targets[i]);
   std::vector<NameContent::Srv> srvs;
   std::ranges::copy_if(content.srvs, std::back_inserter(srvs),
                        [&](const auto& srv) { return srv.target < target_count; });
   if (srvs.size() > count_max) srvs.resize(count_max);
 
-  std::size_t octets = key.size() + a.size() * a_record_octets + aaaa.size() * aaaa_record_octets +
-                       content.srv_suffix.size() + srvs.size() * 4;
-  for (std::size_t i = 0; i < target_count; ++i) octets += packed_octets(content.targets[i]);
+  std::size_t octets = key.size() + a.size() * a_record_octets + aaaa.size() * aaaa_record_octets + suffix.size() +
+                       srvs.size() * 4 + targets.size();
   const std::size_t names_offset = octets;
   if (content.cname) {
     octets += content.cname->view().size();
@@ -116,7 +124,7 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   entry->key_octets_ = entry->a_offset_ = static_cast<std::uint8_t>(key.size());
   entry->a_count_ = static_cast<std::uint16_t>(a.size());
   entry->aaaa_count_ = static_cast<std::uint16_t>(aaaa.size());
-  entry->suffix_octets_ = static_cast<std::uint8_t>(content.srv_suffix.size());
+  entry->suffix_octets_ = static_cast<std::uint8_t>(suffix.size());
   entry->srv_count_ = static_cast<std::uint16_t>(srvs.size());
   entry->target_count_ = static_cast<std::uint16_t>(target_count);
   entry->srv_weight_ = content.srv_weight;
@@ -132,13 +140,13 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   std::uint8_t* at = copy_text(key, const_cast<std::uint8_t*>(entry->body()));
   for (const auto& address : a) at = write_address_record(at, address, ttl);
   for (const auto& address : aaaa) at = write_address_record(at, address, ttl);
-  at = copy_text(content.srv_suffix, at);
+  at = copy_text(suffix, at);
   for (const auto& srv : srvs) {
     std::memcpy(at, &srv.port, 2);
     std::memcpy(at + 2, &srv.target, 2);
     at += 4;
   }
-  for (std::size_t i = 0; i < target_count; ++i) at = write_target(at, content.targets[i]);
+  at = std::ranges::copy(targets, at).out;
   if (content.cname) {
     std::ranges::copy(content.cname->view().wire(), at);
   } else {
@@ -153,6 +161,7 @@ cds_lfht_node* node_of(NameEntry* entry) { return reinterpret_cast<cds_lfht_node
 NameEntry* entry_of(cds_lfht_node* node) { return reinterpret_cast<NameEntry*>(node); }
 
 int is_match(cds_lfht_node* node, const void* lookup) {
+  base::detail::annotate_acquire(node);
   return entry_of(node)->key() == static_cast<const Lookup*>(lookup)->key;
 }
 
@@ -191,11 +200,23 @@ const NameEntry* NameTable::find(std::string_view key) const {
   return node == nullptr ? nullptr : entry_of(node);
 }
 
+void NameTable::visit(void (*use)(void*, const NameEntry&), void* context) const {
+  const base::ReadSection section;
+  cds_lfht_iter iterator;
+  cds_lfht_node* node;
+  cds_lfht_for_each(table_, &iterator, node) {
+    base::detail::annotate_acquire(node);
+    use(context, *entry_of(node));
+  }
+}
+
 void NameTable::put(NameEntry::Pointer entry) {
+  if (entry == nullptr) return;
   const std::string_view key = entry->key();
   const Lookup lookup{key};
   NameEntry* const raw = entry.release();
   cds_lfht_node_init(node_of(raw));
+  base::detail::annotate_release(raw);
   const base::ReadSection section;
   cds_lfht_node* const old = cds_lfht_add_replace(table_, XXH3_64bits_withSeed(key.data(), key.size(), seed_), is_match,
                                                   &lookup, node_of(raw));

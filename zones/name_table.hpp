@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "zones/base/ip_address.hpp"
@@ -68,7 +69,9 @@ class NameEntry {
     void operator()(NameEntry* entry) const;
   };
   using Pointer = std::unique_ptr<NameEntry, Deleter>;
-  /// Duplicate addresses are kept once. Targets and records beyond 65,535 are left out: no message could hold them.
+  /// Addresses are kept sorted and once each, glue too, so that equal content in another order gives equal entries.
+  /// Targets and records beyond 65,535 are left out: no message could hold them. SRV records with a suffix of more than
+  /// 254 octets are left out, and a key of more gives nothing: no such name exists.
   static Pointer make(std::string_view key, const NameContent& content, std::uint32_t ttl);
 
   std::string_view key() const { return {reinterpret_cast<const char*>(body()), key_octets_}; }
@@ -103,6 +106,9 @@ class NameEntry {
   std::span<const std::uint8_t> ptrs() const {
     return rdata_is_cname_ ? std::span<const std::uint8_t>{} : std::span<const std::uint8_t>{names(), names_octets_};
   }
+
+  /// The same key, records, TTL and presence, octet by octet.
+  friend bool operator==(const NameEntry& a, const NameEntry& b);
 
  private:
   friend class NameTable;
@@ -141,13 +147,24 @@ class NameTable {
   /// `key` in lower case. The entry is valid until the ReadSection ends.
   const NameEntry* find(std::string_view key) const;
 
-  /// Adds the name or replaces what it had.
+  /// Calls `use(entry)` for every name, in no order, inside a ReadSection of its own: a name that is there from
+  /// beginning to end is seen. On any thread that holds a base::ReaderThread. For dumps and transfers: freeing waits
+  /// meanwhile.
+  template <typename F>
+  void for_each(F&& use) const {
+    visit([](void* context, const NameEntry& entry) { (*static_cast<std::remove_reference_t<F>*>(context))(entry); },
+          const_cast<void*>(static_cast<const void*>(std::addressof(use))));
+  }
+
+  /// Adds the name or replaces what it had; nothing changes for a null entry.
   void put(NameEntry::Pointer entry);
   void erase(std::string_view key);
   /// Entries now; for gauges and tests, on the writing thread.
   std::size_t size() const { return size_; }
 
  private:
+  void visit(void (*use)(void*, const NameEntry&), void* context) const;
+
   cds_lfht* table_;
   std::uint64_t seed_;  // unpredictable, so that nobody picks Service names that collide
   std::size_t size_ = 0;

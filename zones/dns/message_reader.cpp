@@ -101,7 +101,8 @@ std::expected<Query, QueryError> read_query(Octets packet) {
     if (!record) return fail(QueryFault::formerr);
     at = record->rdata_offset + record->rdata.size();
     if (i < query.header.authority_count) {
-      if (query.qtype == RRType::ixfr) query.ixfr_serial = read_soa_serial(packet, *record);
+      if (record->type == RRType::opt) return fail(QueryFault::formerr);
+      if (query.qtype == RRType::ixfr && !query.ixfr_serial) query.ixfr_serial = read_soa_serial(packet, *record);
       continue;
     }
     if (record->type != RRType::opt) continue;

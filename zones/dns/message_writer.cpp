@@ -8,10 +8,19 @@ namespace {
 constexpr std::uint16_t option_extended_error = 15;   // RFC 8914 §2
 constexpr std::size_t extended_error_octets_min = 6;  // option code, length, INFO-CODE
 
+// RFC 8914 §2: EXTRA-TEXT is UTF-8, so it is cut between characters.
+std::string_view cut_text(std::string_view text, std::size_t octets_max) {
+  if (text.size() <= octets_max) return text;
+  while (octets_max > 0 && (static_cast<std::uint8_t>(text[octets_max]) & 0xc0) == 0x80) --octets_max;
+  return text.substr(0, octets_max);
+}
+
 }  // namespace
 
 MessageWriter::MessageWriter(std::span<std::uint8_t> buffer, std::size_t limit)
-    : buffer_(buffer), limit_whole_(std::min({limit, buffer.size(), message_octets_max})), limit_(limit_whole_) {}
+    : buffer_(buffer),
+      limit_whole_(std::min({std::max(limit, udp_octets_classic), buffer.size(), message_octets_max})),
+      limit_(limit_whole_) {}
 
 void MessageWriter::begin(const Header& query, std::span<const std::uint8_t> question, bool edns) {
   id_ = query.id;
@@ -19,12 +28,19 @@ void MessageWriter::begin(const Header& query, std::span<const std::uint8_t> que
   flags_ = static_cast<std::uint16_t>(Header::qr | (query.flags & (0x7800 | Header::rd | Header::cd)));
   rcode_ = Rcode::noerror;
   edns_ = edns;
+  dnssec_ok_ = false;
   extended_error_.reset();
   limit_ = limit_whole_ - (edns ? opt_octets : 0);
   std::copy(question.begin(), question.end(), buffer_.begin() + header_octets);
   questions_ = question.empty() ? 0 : 1;
   question_end_ = header_octets + question.size();
   clear_records();
+}
+
+void MessageWriter::begin(const Header& query, std::span<const std::uint8_t> question,
+                          const std::optional<Edns>& edns) {
+  begin(query, question, edns.has_value());
+  dnssec_ok_ = edns && edns->dnssec_ok;
 }
 
 void MessageWriter::clear_records() {
@@ -47,17 +63,19 @@ bool MessageWriter::append(Section section, std::span<const std::uint8_t> owner,
 }
 
 std::span<std::uint8_t> MessageWriter::finish() {
+  // Four bits hold no extended RCODE; its lower half alone would be another one (BADVERS would be NOERROR).
+  if (!edns_ && static_cast<unsigned>(rcode_) > 0xf) rcode_ = Rcode::servfail;
   if (edns_) {
     std::uint8_t* const opt = cursor();
     const unsigned rcode = static_cast<unsigned>(rcode_);
     opt[0] = 0;
     write_u16(opt + 1, static_cast<std::uint16_t>(RRType::opt));
     write_u16(opt + 3, udp_octets_max);
-    write_u32(opt + 5, rcode >> 4 << 24);
+    write_u32(opt + 5, rcode >> 4 << 24 | (dnssec_ok_ ? 0x8000 : 0));
     std::uint16_t rdata_octets = 0;
     const std::size_t left = limit_whole_ - size_ - opt_octets;
     if (extended_error_ && left >= extended_error_octets_min) {
-      const std::string_view text = extended_error_->text.substr(0, left - extended_error_octets_min);
+      const std::string_view text = cut_text(extended_error_->text, left - extended_error_octets_min);
       write_u16(opt + 11, option_extended_error);
       write_u16(opt + 13, static_cast<std::uint16_t>(2 + text.size()));
       write_u16(opt + 15, static_cast<std::uint16_t>(extended_error_->code));

@@ -39,11 +39,14 @@ struct ExtendedErrorOption {
 
 class MessageWriter {
  public:
-  /// Replies of at most `limit` octets into `buffer`, which must hold at least udp_octets_classic.
+  /// Replies of at most `limit` octets (a smaller one than udp_octets_classic counts as that) into `buffer`, which must
+  /// hold at least udp_octets_classic.
   MessageWriter(std::span<std::uint8_t> buffer, std::size_t limit);
 
   /// The header (QR set; id, opcode, RD and CD of the query) and the question as sent. `edns` keeps room for an OPT.
   void begin(const Header& query, std::span<const std::uint8_t> question, bool edns);
+  /// The same for the query's OPT, whose DO bit comes back as sent (RFC 3225 §3).
+  void begin(const Header& query, std::span<const std::uint8_t> question, const std::optional<Edns>& edns);
 
   void set_rcode(Rcode rcode) { rcode_ = rcode; }
   Rcode rcode() const { return rcode_; }
@@ -76,7 +79,8 @@ class MessageWriter {
   /// Drops every record, back to header and question.
   void clear_records();
 
-  /// Writes OPT and the header. The message is valid until begin() starts the next one.
+  /// Writes OPT and the header, once. The message is valid until begin() starts the next one. An RCODE above 15
+  /// without EDNS becomes SERVFAIL.
   std::span<std::uint8_t> finish();
 
  private:
@@ -90,6 +94,7 @@ class MessageWriter {
   std::uint16_t questions_ = 0;
   Rcode rcode_ = Rcode::noerror;
   bool edns_ = false;
+  bool dnssec_ok_ = false;
   std::uint16_t counts_[3] = {0, 0, 0};
   std::optional<ExtendedErrorOption> extended_error_;
 };

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "zones/dns/domain_name.hpp"
+
 namespace fairlead::dns {
 namespace {
 
@@ -18,7 +20,9 @@ constexpr std::array<std::pair<RRType, std::string_view>, 24> names{{
 }};
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return (x | 0x20) == (y | 0x20); });
+  return std::ranges::equal(a, b, [](char x, char y) {
+    return to_lower(static_cast<std::uint8_t>(x)) == to_lower(static_cast<std::uint8_t>(y));
+  });
 }
 
 }  // namespace
