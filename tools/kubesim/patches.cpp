@@ -1,0 +1,211 @@
+#include "tools/kubesim/patches.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace fairlead::kubesim {
+namespace {
+
+struct MergeKey {
+  std::string_view list;  // the field that holds the list
+  std::string_view key;   // the field of its elements that tells them apart; "" for lists of plain values
+};
+
+// Lists that are not named here are replaced as a whole (EndpointSlice's endpoints and ports are "atomic").
+constexpr std::array<MergeKey, 18> merge_keys{{
+    {"conditions", "type"},
+    {"containers", "name"},
+    {"containerStatuses", "name"},
+    {"env", "name"},
+    {"ephemeralContainers", "name"},
+    {"finalizers", ""},
+    {"hostAliases", "ip"},
+    {"hostIPs", "ip"},
+    {"imagePullSecrets", "name"},
+    {"initContainers", "name"},
+    {"ownerReferences", "uid"},
+    {"podIPs", "ip"},
+    {"ports", "port"},  // a Service's; a container's ports are told apart by containerPort, see key_of()
+    {"taints", "key"},
+    {"topologySpreadConstraints", "topologyKey"},
+    {"volumeDevices", "devicePath"},
+    {"volumeMounts", "mountPath"},
+    {"volumes", "name"},
+}};
+
+std::optional<std::string> key_of(const Json& object, std::string_view list, const Json& patch) {
+  if (list == "addresses" && patch.size() > 0 && patch[0].is_object()) return "type";  // a Node's, not a slice's
+  if (list == "ports") {
+    // An EndpointSlice is the object whose ports stand at its top, beside addressType: atomic.
+    if (object.contains("addressType")) return std::nullopt;
+    const auto has_container_port = [](const Json& element) {
+      return element.is_object() && element.contains("containerPort");
+    };
+    return std::ranges::any_of(patch, has_container_port) ? "containerPort" : "port";
+  }
+  for (const MergeKey& row : merge_keys) {
+    if (row.list == list) return std::string(row.key);
+  }
+  return std::nullopt;
+}
+
+void merge_object(Json& into, const Json& patch);
+
+Json stripped(const Json& patch) {
+  Json clean = Json::object();
+  merge_object(clean, patch);
+  return clean;
+}
+
+void append_without_directives(Json& list, const Json& element) {
+  if (!element.is_object()) {
+    list.push_back(element);
+  } else if (!element.contains("$patch")) {
+    list.push_back(stripped(element));
+  }
+}
+
+void merge_plain_list(Json& into, const Json& patch) {
+  for (const Json& value : patch) {
+    if (std::ranges::find(into, value) == into.end()) into.push_back(value);
+  }
+}
+
+void merge_list(Json& into, const Json& patch, const std::string& key) {
+  for (const Json& element : patch) {
+    if (!element.is_object()) {
+      into.push_back(element);
+      continue;
+    }
+    const auto same = [&](const Json& held) {
+      return held.is_object() && held.contains(key) && element.contains(key) && held[key] == element[key] &&
+             // Two ports of a Service may share the number: 53/UDP and 53/TCP.
+             (!held.contains("protocol") || !element.contains("protocol") || held["protocol"] == element["protocol"]);
+    };
+    const auto found = std::ranges::find_if(into, same);
+    const Json* directive = find_at(element, {"$patch"});
+    if (directive != nullptr && *directive == "delete") {
+      std::vector<Json> kept;
+      for (Json& held : into) {
+        if (!same(held)) kept.push_back(std::move(held));
+      }
+      into = kept;
+    } else if (found == into.end()) {
+      append_without_directives(into, element);
+    } else if (directive != nullptr && *directive == "replace") {
+      Json fresh = element;
+      fresh.erase("$patch");
+      *found = stripped(fresh);
+    } else {
+      merge_object(*found, element);
+    }
+  }
+}
+
+void set_order(Json& list, const Json& order, const std::string& key) {
+  if (!list.is_array() || !order.is_array()) return;
+  const auto rank = [&](const Json& element) {
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const Json& wanted = order[i];
+      if (key.empty() ? wanted == element
+                      : wanted.is_object() && element.is_object() && wanted.contains(key) && element.contains(key) &&
+                            wanted[key] == element[key]) {
+        return i;
+      }
+    }
+    return order.size();
+  };
+  std::vector<Json> elements(list.begin(), list.end());
+  std::ranges::stable_sort(elements, {}, rank);
+  list = elements;
+}
+
+void merge_object(Json& into, const Json& patch) {
+  if (!into.is_object()) into = Json::object();
+  if (const Json* directive = find_at(patch, {"$patch"}); directive != nullptr && *directive == "replace") {
+    Json fresh = patch;
+    fresh.erase("$patch");
+    into = stripped(fresh);
+    return;
+  }
+  if (const Json* retained = find_at(patch, {"$retainKeys"}); retained != nullptr && retained->is_array()) {
+    Json kept = Json::object();
+    for (const Json& name : *retained) {
+      if (name.is_string() && into.contains(name.get<std::string>())) {
+        kept[name.get<std::string>()] = into[name.get<std::string>()];
+      }
+    }
+    into = kept;
+  }
+  for (const auto& [name, value] : patch.items()) {
+    static constexpr std::string_view primitives = "$deleteFromPrimitiveList/";
+    if (name.starts_with(primitives)) {
+      const std::string list = name.substr(primitives.size());
+      if (!into.contains(list) || !into[list].is_array() || !value.is_array()) continue;
+      Json kept = Json::array();
+      for (const Json& held : into[list]) {
+        if (std::ranges::find(value, held) == value.end()) kept.push_back(held);
+      }
+      into[list] = kept;
+    }
+    if (name.starts_with('$')) continue;
+    if (value.is_null()) {
+      into.erase(name);
+    } else if (value.is_object()) {
+      const Json* directive = find_at(value, {"$patch"});
+      if (directive != nullptr && *directive == "delete") {
+        into.erase(name);
+      } else {
+        merge_object(into[name], value);
+      }
+    } else if (value.is_array()) {
+      const auto key = key_of(into, name, value);
+      if (!key) {
+        into[name] = value;
+        continue;
+      }
+      Json& list = into[name];
+      if (!list.is_array()) list = Json::array();
+      if (key->empty()) {
+        merge_plain_list(list, value);
+      } else {
+        merge_list(list, value, *key);
+      }
+    } else {
+      into[name] = value;
+    }
+  }
+  static constexpr std::string_view orders = "$setElementOrder/";
+  for (const auto& [name, value] : patch.items()) {
+    if (!name.starts_with(orders)) continue;
+    const std::string list = name.substr(orders.size());
+    if (into.contains(list)) set_order(into[list], value, key_of(into, list, value).value_or(""));
+  }
+}
+
+}  // namespace
+
+std::expected<Json, std::string> apply_patch(PatchType type, const Json& object, const Json& patch) {
+  Json patched = object;
+  switch (type) {
+    case PatchType::merge:
+      if (!patch.is_object()) return std::unexpected("a merge patch must be an object");
+      patched.merge_patch(patch);
+      return patched;
+    case PatchType::json: try { return object.patch(patch);
+      } catch (const Json::exception& error) {
+        return std::unexpected(error.what());
+      }
+    case PatchType::strategic:
+    case PatchType::apply:
+      if (!patch.is_object()) return std::unexpected("the patch must be an object");
+      merge_object(patched, patch);
+      return patched;
+  }
+  return std::unexpected("unknown patch type");
+}
+
+}  // namespace fairlead::kubesim

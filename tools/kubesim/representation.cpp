@@ -1,0 +1,122 @@
+#include "tools/kubesim/representation.hpp"
+
+#include <algorithm>
+
+#include "tools/kubesim/tables.hpp"
+
+namespace fairlead::kubesim {
+namespace {
+
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+Json metadata_of(const Object& object, const std::string& version) {
+  const Json whole = to_json(object);
+  return {{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/" + version}, {"metadata", whole["metadata"]}};
+}
+
+Json table_row(const Object& object, const Representation& representation) {
+  const Json whole = to_json(object);
+  Json row = {{"cells", table_cells(*object.kind, whole)}};
+  if (representation.include_object == "Object") {
+    row["object"] = whole;
+  } else if (representation.include_object != "None") {
+    row["object"] = metadata_of(object, representation.version);
+  }
+  return row;
+}
+
+}  // namespace
+
+std::vector<MediaRange> parse_accept(std::string_view accept) {
+  std::vector<MediaRange> ranges;
+  while (!accept.empty()) {
+    std::string_view range = accept.substr(0, accept.find(','));
+    accept.remove_prefix(std::min(accept.size(), range.size() + 1));
+    MediaRange parsed;
+    const std::string_view type = range.substr(0, range.find(';'));
+    parsed.type = trim(type);
+    range.remove_prefix(std::min(range.size(), type.size() + 1));
+    while (!range.empty()) {
+      const std::string_view parameter = range.substr(0, range.find(';'));
+      range.remove_prefix(std::min(range.size(), parameter.size() + 1));
+      const auto equals = parameter.find('=');
+      if (equals == std::string_view::npos) continue;
+      const std::string_view name = trim(parameter.substr(0, equals));
+      const std::string_view value = trim(parameter.substr(equals + 1));
+      if (name == "as") parsed.as = value;
+      if (name == "g") parsed.group = value;
+      if (name == "v") parsed.version = value;
+    }
+    if (!parsed.type.empty()) ranges.push_back(std::move(parsed));
+  }
+  return ranges;
+}
+
+std::optional<Representation> negotiate(std::string_view accept, std::string_view include_object) {
+  const std::vector<MediaRange> ranges = parse_accept(accept);
+  if (ranges.empty()) return Representation{};
+  for (const MediaRange& range : ranges) {
+    if (range.type != "application/json" && range.type != "*/*" && range.type != "application/*") continue;
+    if (range.as.empty()) return Representation{};
+    if (range.group != "meta.k8s.io" || (range.version != "v1" && range.version != "v1beta1")) continue;
+    Representation representation;
+    representation.version = range.version;
+    representation.content_type = "application/json;as=" + range.as + ";v=" + range.version + ";g=meta.k8s.io";
+    if (range.as == "Table") {
+      representation.form = Form::table;
+      if (!include_object.empty()) representation.include_object = include_object;
+      return representation;
+    }
+    if (range.as == "PartialObjectMetadata" || range.as == "PartialObjectMetadataList") {
+      representation.form = Form::metadata;
+      return representation;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string render(const Object& object, const Representation& representation) {
+  switch (representation.form) {
+    case Form::object: return to_text(object);
+    case Form::metadata: return print_json(metadata_of(object, representation.version));
+    case Form::table:
+      return print_json({{"kind", "Table"},
+                         {"apiVersion", "meta.k8s.io/" + representation.version},
+                         {"metadata", {{"resourceVersion", std::to_string(object.version)}}},
+                         {"columnDefinitions", table_columns(*object.kind)},
+                         {"rows", Json::array({table_row(object, representation)})}});
+  }
+  return {};
+}
+
+std::string render_list_head(const Kind& kind, const Json& metadata, const Representation& representation) {
+  std::string head = "{\"kind\":\"";
+  switch (representation.form) {
+    case Form::object:
+      head.append(kind.name).append("List\",\"apiVersion\":\"").append(kind.api_version());
+      return head.append("\",\"metadata\":").append(print_json(metadata)).append(",\"items\":[");
+    case Form::metadata:
+      head.append("PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/").append(representation.version);
+      return head.append("\",\"metadata\":").append(print_json(metadata)).append(",\"items\":[");
+    case Form::table:
+      head.append("Table\",\"apiVersion\":\"meta.k8s.io/").append(representation.version);
+      head.append("\",\"metadata\":").append(print_json(metadata)).append(",\"columnDefinitions\":");
+      return head.append(print_json(table_columns(kind))).append(",\"rows\":[");
+  }
+  return head;
+}
+
+std::string render_list_item(const Object& object, const Representation& representation) {
+  switch (representation.form) {
+    case Form::object: return object.kind->is_custom ? to_text(object) : object.text;
+    case Form::metadata: return print_json(metadata_of(object, representation.version));
+    case Form::table: return print_json(table_row(object, representation));
+  }
+  return {};
+}
+
+}  // namespace fairlead::kubesim

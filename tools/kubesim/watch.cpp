@@ -1,0 +1,148 @@
+#include "tools/kubesim/watch.hpp"
+
+#include <algorithm>
+
+namespace fairlead::kubesim {
+
+void WatchHub::close(CloseWatches how, const std::string& resource) {
+  for (WatchStream* watch : open) {
+    if (resource.empty() || watch->kind().plural == resource) watch->close(how);
+  }
+}
+
+void WatchHub::wake_all() {
+  for (WatchStream* watch : open) watch->faults_changed();
+}
+
+WatchStream::WatchStream(WatchHub& hub, WatchRequest request)
+    : hub_(hub),
+      request_(std::move(request)),
+      end_(Clock::now() + request_.timeout),
+      next_bookmark_(Clock::now() + request_.bookmark_interval) {
+  hub_.open.insert(this);
+  ++hub_.stats.open_watches[request_.kind->index];
+  hub_.registry.add_listener(*request_.kind, this);
+}
+
+WatchStream::~WatchStream() {
+  hub_.registry.remove_listener(*request_.kind, this);
+  --hub_.stats.open_watches[request_.kind->index];
+  hub_.open.erase(this);
+}
+
+void WatchStream::close(CloseWatches how) {
+  closing_ = how;
+  wake();
+}
+
+void WatchStream::stalled() { ++hub_.stats.stalled_watches; }
+
+Clock::time_point WatchStream::wake_at() const {
+  // A silent server sends nothing at all, not even the end.
+  if (hub_.faults.is_silent()) return Clock::time_point::max();
+  return request_.wants_bookmarks ? std::min(end_, next_bookmark_) : end_;
+}
+
+BodyStream::Step WatchStream::next(std::string& out, Clock::time_point now) {
+  if (closing_ == CloseWatches::abrupt) return Step::abort;
+  if (closing_ == CloseWatches::clean) return Step::end;
+  if (hub_.faults.is_silent()) return Step::wait;
+
+  while (out.size() < watch_chunk_octets && closing_ == CloseWatches::no) {
+    if (next_initial_ < request_.initial.size()) {
+      const ObjectPtr object = std::move(request_.initial[next_initial_++]);
+      ++hub_.stats.events_sent[request_.kind->index];
+      append_line("ADDED", render(*object, request_.representation), out);
+      continue;
+    }
+    if (request_.ends_initial_with_bookmark) {
+      request_.ends_initial_with_bookmark = false;
+      append_bookmark(true, out);
+      continue;
+    }
+    if (hub_.registry.is_lost(*request_.kind, request_.cursor)) {
+      ++hub_.stats.stalled_watches;
+      return Step::end;
+    }
+    const Event* event = hub_.registry.event_at(*request_.kind, request_.cursor);
+    if (event == nullptr) break;
+    ++request_.cursor;
+    // A client may resume from a version that is yet to come (its server was restored from a backup): it sees
+    // nothing until then, as with the real server.
+    if (event->object->version > request_.from) append_event(*event, out);
+  }
+  if (!out.empty()) return Step::more;
+  if (now >= end_) {
+    if (request_.wants_bookmarks) append_bookmark(false, out);
+    return Step::end;
+  }
+  if (request_.wants_bookmarks && now >= next_bookmark_) {
+    append_bookmark(false, out);
+    next_bookmark_ = now + request_.bookmark_interval;
+    return Step::more;
+  }
+  return Step::wait;
+}
+
+bool WatchStream::is_selected(const ObjectPtr& object) const {
+  return object != nullptr && (request_.ns.empty() || object->ns == request_.ns) && request_.selection.matches(*object);
+}
+
+void WatchStream::append_event(const Event& event, std::string& out) {
+  const bool was_selected = is_selected(event.previous);
+  const bool is_now_selected = event.type != EventType::deleted && is_selected(event.object);
+  if (!was_selected && !is_now_selected) return;
+  ++hub_.stats.events_sent[request_.kind->index];
+  if (is_now_selected) {
+    append_line(was_selected ? "MODIFIED" : "ADDED", render(*event.object, request_.representation), out);
+  } else if (event.type == EventType::deleted) {
+    append_line("DELETED", render(*event.object, request_.representation), out);
+  } else {
+    // It left the selection: the client gets it as it last saw it, with the version of the change.
+    Object last = *event.previous;
+    last.version = event.object->version;
+    if (auto json = parse_json(last.text)) {
+      (*json)["metadata"]["resourceVersion"] = std::to_string(last.version);
+      last.text = print_json(*json);
+    }
+    append_line("DELETED", render(last, request_.representation), out);
+  }
+}
+
+void WatchStream::append_line(std::string_view type, const std::string& object, std::string& out) {
+  switch (hub_.faults.take_event_fault()) {
+    case Faults::EventFault::none: break;
+    case Faults::EventFault::garbage:
+      ++hub_.stats.faults_injected;
+      out += "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":]]}\n";
+      return;
+    case Faults::EventFault::cut: {
+      ++hub_.stats.faults_injected;
+      const std::string line = "{\"type\":\"" + std::string(type) + "\",\"object\":" + object + "}\n";
+      out.append(line, 0, line.size() / 2);
+      closing_ = CloseWatches::abrupt;
+      return;
+    }
+  }
+  out.append("{\"type\":\"").append(type).append("\",\"object\":").append(object).append("}\n");
+}
+
+void WatchStream::append_bookmark(bool is_initial_end, std::string& out) {
+  // After the initial objects: the version they are of, since later events are still to be sent. Otherwise every event
+  // up to the current version is sent; a client that resumes from a version yet to come keeps that.
+  const ResourceVersion version = is_initial_end ? request_.from : std::max(hub_.registry.version(), request_.from);
+  Json metadata = {{"resourceVersion", std::to_string(version)}, {"creationTimestamp", nullptr}};
+  if (is_initial_end) metadata["annotations"] = {{"k8s.io/initial-events-end", "true"}};
+  const Json object = {
+      {"kind", request_.kind->name}, {"apiVersion", request_.kind->api_version()}, {"metadata", metadata}};
+  ++hub_.stats.bookmarks_sent;
+  out.append("{\"type\":\"BOOKMARK\",\"object\":").append(print_json(object)).append("}\n");
+}
+
+BodyStream::Step ErrorWatchStream::next(std::string& out, Clock::time_point) {
+  ++stats_.watch_errors_sent;
+  out.append("{\"type\":\"ERROR\",\"object\":").append(print_json(to_status(error_))).append("}\n");
+  return Step::end;
+}
+
+}  // namespace fairlead::kubesim
