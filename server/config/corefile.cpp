@@ -72,8 +72,20 @@ class Loader {
     for (const Word& key : syntax.keys) read_key(key, block);
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
     positions_.clear();
-    std::ranges::stable_sort(block.directives, {}, [](const DirectiveUse& use) { return find_directive(use.name); });
+    sort_directives(block);
     read_addresses(syntax, block);
+  }
+
+  // In the order of the table; those of one row in file order.
+  static void sort_directives(ServerBlock& block) {
+    std::vector<std::pair<const DirectiveRow*, std::size_t>> order;
+    for (std::size_t i = 0; i < block.directives.size(); ++i) {
+      order.emplace_back(find_directive(block.directives[i].name), i);
+    }
+    std::ranges::sort(order);
+    std::vector<DirectiveUse> sorted;
+    for (const auto& [row, index] : order) sorted.push_back(std::move(block.directives[index]));
+    block.directives = std::move(sorted);
   }
 
   void read_key(const Word& key, ServerBlock& block) {

@@ -66,13 +66,17 @@ std::vector<std::uint32_t> FaultCollector::reading_order(SourcePosition at) cons
 }
 
 std::vector<Fault> FaultCollector::report(const Findings& findings, std::string_view noun) const {
-  std::vector<std::pair<std::vector<std::uint32_t>, const Found*>> sorted;
-  for (const Found& found : findings.found) sorted.emplace_back(reading_order(found.at), &found);
-  std::ranges::stable_sort(sorted, {}, [](const auto& entry) { return entry.first; });
+  // Those of one line stay in the order in which they were found.
+  std::vector<std::pair<std::vector<std::uint32_t>, std::size_t>> sorted;
+  for (std::size_t i = 0; i < findings.found.size(); ++i) {
+    sorted.emplace_back(reading_order(findings.found[i].at), i);
+  }
+  std::ranges::sort(sorted);
   std::vector<Fault> faults;
-  for (const auto& [order, found] : sorted) {
+  for (const auto& [order, index] : sorted) {
     if (faults.size() == faults_max) break;
-    faults.push_back({source_name(found->at.source), found->at.line, found->message});
+    const Found& found = findings.found[index];
+    faults.push_back({source_name(found.at.source), found.at.line, found.message});
   }
   const std::size_t rest = sorted.size() - faults.size() + findings.uncounted;
   if (rest > 0)

@@ -31,6 +31,8 @@ inline constexpr std::size_t faults_kept_max = 1'000;
 inline constexpr std::size_t upstreams_max = 15;
 /// Addresses of the `bind` directives of one block: each is a socket of every worker.
 inline constexpr std::size_t bind_addresses_max = 256;
+/// Regular expressions of one Corefile: a compiled one is some kilobytes, and a nasty one several megabytes.
+inline constexpr std::size_t regular_expressions_max = 256;
 /// Quoted from the Corefile in a message.
 inline constexpr std::size_t quoted_octets_max = 60;
 

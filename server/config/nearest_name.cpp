@@ -11,7 +11,7 @@ constexpr std::size_t octets_max = 32;
 
 // Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
 std::size_t count_slips(std::string_view a, std::string_view b) {
-  std::array<std::array<std::size_t, octets_max + 1>, octets_max + 1> slips{};
+  std::array<std::array<std::size_t, octets_max + 1>, octets_max + 1> slips;
   for (std::size_t i = 0; i <= a.size(); ++i) slips[i][0] = i;
   for (std::size_t j = 0; j <= b.size(); ++j) slips[0][j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -33,7 +33,9 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
   if (name.size() < 2 || name.size() > octets_max) return nearest;
   std::size_t fewest = name.size() < 5 ? 2 : 3;
   for (const std::string_view known : names) {
-    if (known.size() > octets_max) continue;
+    // Each octet of difference in length is a slip; this spares most comparisons.
+    const std::size_t difference = known.size() > name.size() ? known.size() - name.size() : name.size() - known.size();
+    if (known.size() > octets_max || difference >= fewest) continue;
     const std::size_t slips = count_slips(name, known);
     if (slips < fewest) {
       fewest = slips;

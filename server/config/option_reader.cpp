@@ -122,6 +122,18 @@ std::vector<dns::DomainName> OptionReader::zones(std::span<const Word> words) {
   return zones;
 }
 
+std::optional<RegularExpression> OptionReader::regular_expression(const Word& word) {
+  if (++regular_expression_count_ > regular_expressions_max) {
+    fault(word.at, "more than " + std::to_string(regular_expressions_max) +
+                       " regular expressions in the Corefile; join some of them with '|'");
+    return std::nullopt;
+  }
+  auto parsed = RegularExpression::parse(word.text);
+  if (parsed) return std::move(*parsed);
+  fault(word.at, "bad regular expression " + quote(word.text) + ": " + parsed.error() + "; write one as Go and RE2 do");
+  return std::nullopt;
+}
+
 std::optional<std::size_t> OptionReader::choice(const Word& word, std::span<const std::string_view> choices) {
   const auto chosen = std::ranges::find(choices, word.text);
   if (chosen != choices.end()) return static_cast<std::size_t>(chosen - choices.begin());

@@ -3,7 +3,7 @@
 // Each function reports what is wrong where it stands and returns nothing or a default, so that a reader reads on.
 //
 // Threads: none; one reader a load.
-// Limits: zones_max zone names in one Corefile.
+// Limits: zones_max zone names and regular_expressions_max patterns in one Corefile.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,7 @@
 #include "server/config/directive_options.hpp"
 #include "server/config/fault_collector.hpp"
 #include "server/config/option_values.hpp"
+#include "server/config/regular_expression.hpp"
 #include "server/config/source_reader.hpp"
 
 namespace fairlead::server {
@@ -59,6 +60,7 @@ class OptionReader {
   std::optional<dns::DomainName> name(const Word& word);
   /// Zones and networks; ports are ignored, as CoreDNS does.
   std::vector<dns::DomainName> zones(std::span<const Word> words);
+  std::optional<RegularExpression> regular_expression(const Word& word);
   /// The index of the word among `choices`.
   std::optional<std::size_t> choice(const Word& word, std::span<const std::string_view> choices);
 
@@ -72,6 +74,7 @@ class OptionReader {
   FaultCollector& faults_;
   SourceReader& files_;
   std::size_t zone_count_ = 0;
+  std::size_t regular_expression_count_ = 0;
 };
 
 }  // namespace fairlead::server

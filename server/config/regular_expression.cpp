@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "server/config/fault_collector.hpp"
+
 namespace fairlead::server {
 
 RegularExpression::RegularExpression(std::string text, std::shared_ptr<const re2::RE2> compiled)
@@ -17,7 +19,13 @@ std::expected<RegularExpression, std::string> RegularExpression::parse(std::stri
   options.set_log_errors(false);
   options.set_never_capture(true);
   auto compiled = std::make_shared<const re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
-  if (!compiled->ok()) return std::unexpected(compiled->error());
+  if (!compiled->ok()) {
+    // RE2 says "missing ): (a"; the part of the pattern may hold anything, so it is quoted.
+    const std::string& error = compiled->error();
+    const std::string& part = compiled->error_arg();
+    if (part.empty() || !error.ends_with(": " + part)) return std::unexpected("RE2 refuses it");
+    return std::unexpected(error.substr(0, error.size() - part.size() - 2) + " in " + quote(part));
+  }
   return RegularExpression(std::string(pattern), std::move(compiled));
 }
 

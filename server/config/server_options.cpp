@@ -48,11 +48,7 @@ ErrorsOptions::Level level_of(std::string_view name, bool& is_level) {
 
 void read_consolidate(const Statement& option, OptionReader& reader, ErrorsOptions& errors) {
   const auto period = reader.duration(option.argument(0));
-  auto pattern = RegularExpression::parse(option.argument(1).text);
-  if (!pattern) {
-    reader.fault(option.argument(1).at, "bad regular expression " + quote(option.argument(1).text) + ": " +
-                                            pattern.error() + "; write one as Go and RE2 do");
-  }
+  auto pattern = reader.regular_expression(option.argument(1));
   ErrorsOptions::Level level = ErrorsOptions::Level::error;
   bool has_level = false;
   bool show_first = false;

@@ -41,7 +41,7 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"errors file.log",
      "Corefile:2: 'errors' cannot log to 'file.log'; write 'errors', which logs to the standard output\n"},
     {"errors {\nconsolidate 5m \"(a\"\n}",
-     "Corefile:3: bad regular expression '(a': missing ): (a; write one as Go and RE2 do\n"},
+     "Corefile:3: bad regular expression '(a': missing ) in '(a'; write one as Go and RE2 do\n"},
     {"errors {\nconsolidate 5m a loud\n}",
      "Corefile:3: unexpected 'loud'; write 'consolidate DURATION REGEXP [warning|error|info|debug] [show_first]'\n"},
     {"reload 1s", "Corefile:2: the duration '1s' is too short; write '2s' or more\n"},

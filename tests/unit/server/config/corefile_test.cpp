@@ -160,6 +160,13 @@ TEST_CASE("a network in every block ends at the limit of zones") {
   CHECK(faults_of(text).contains("the Corefile names more than 100000 zones"));
 }
 
+TEST_CASE("patterns end at their limit") {
+  std::string text = ". {\n errors {\n";
+  for (int i = 0; i < 257; ++i) text += "consolidate 1s a\n";
+  CHECK(faults_of(text + "}\n}\n") ==
+        "Corefile:259: more than 256 regular expressions in the Corefile; join some of them with '|'\n");
+}
+
 // The disk, in a folder of its own.
 
 class TemporaryFolder {
