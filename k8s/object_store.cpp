@@ -1,0 +1,545 @@
+#include "k8s/object_store.hpp"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include "k8s/packed_objects.hpp"
+#include "k8s/pod_records.hpp"
+#include "k8s/reverse_records.hpp"
+
+namespace fairlead::k8s {
+namespace {
+
+// "namespace/name": neither can hold a slash in a real cluster.
+std::string joined(const ObjectKey& key) { return key.namespace_name + '/' + key.name; }
+
+bool is_namespace_label(std::string_view name) { return is_label(name) && !name.contains('/'); }
+
+std::string label_name(const ReadyAddress& address) {
+  std::string name(1, '\0');
+  name += address.label.empty() ? dashed_address(address.address) : to_lower(address.label);
+  name[0] = static_cast<char>(name.size() - 1);
+  return name;
+}
+
+std::vector<base::IpAddress> distinct_addresses(const ReadySlice& slice) {
+  std::vector<base::IpAddress> addresses;
+  for (const auto& item : slice.addresses) {
+    if (addresses.empty() || addresses.back() != item.address) addresses.push_back(item.address);  // they are sorted
+  }
+  return addresses;
+}
+
+// What is in one sorted range and not in the other.
+template <typename T>
+std::vector<T> difference(const std::vector<T>& a, const std::vector<T>& b) {
+  std::vector<T> only;
+  std::ranges::set_difference(a, b, std::back_inserter(only));
+  return only;
+}
+
+template <typename T>
+void sort_unique(std::vector<T>& values) {
+  std::ranges::sort(values);
+  const auto repeated = std::ranges::unique(values);
+  values.erase(repeated.begin(), repeated.end());
+}
+
+template <typename Entry>
+std::uint32_t allocate(std::deque<Entry>& entries, std::vector<std::uint32_t>& free) {
+  if (free.empty()) {
+    entries.emplace_back();
+    return static_cast<std::uint32_t>(entries.size() - 1);
+  }
+  const std::uint32_t id = free.back();
+  free.pop_back();
+  return id;
+}
+
+int index_of(Kind kind) { return static_cast<int>(kind); }
+
+// Endpoint names, then port names, then the Service that leads to them.
+int place_of(const std::string& name) {
+  if (name.empty()) return 2;
+  return name.size() == 1 + static_cast<std::size_t>(static_cast<unsigned char>(name[0])) ? 0 : 1;
+}
+
+}  // namespace
+
+ObjectStore::ObjectStore(ObjectStoreOptions options)
+    : options_(std::move(options)), exposed_(options_.namespaces.begin(), options_.namespaces.end()) {}
+
+// ---- lists
+
+void ObjectStore::begin_list(Kind kind) {
+  const std::scoped_lock lock(mutex_);
+  Listing& listing = listings_[index_of(kind)];
+  ++listing.generation;
+  listing.is_running = true;
+}
+
+void ObjectStore::abort_list(Kind kind) {
+  const std::scoped_lock lock(mutex_);
+  listings_[index_of(kind)].is_running = false;
+}
+
+void ObjectStore::end_list(Kind kind) {
+  const std::scoped_lock lock(mutex_);
+  Listing& listing = listings_[index_of(kind)];
+  if (!std::exchange(listing.is_running, false)) return;
+  listing.is_listed = true;
+
+  std::vector<std::string> gone;
+  switch (kind) {
+    case Kind::kNamespace:
+      for (const auto& [name, id] : namespace_ids_) {
+        if (namespaces_[id].is_known && namespaces_[id].generation != listing.generation) gone.push_back(name);
+      }
+      for (const auto& name : gone) remove_namespace(name);
+      break;
+    case Kind::service:
+      for (const auto& [key, id] : service_ids_) {
+        if (!services_[id].packed.empty() && services_[id].generation != listing.generation) gone.push_back(key);
+      }
+      for (const auto& key : gone) remove_service(key);
+      break;
+    case Kind::endpoint_slice:
+      for (const auto& [key, id] : slice_ids_) {
+        if (slices_[id].generation != listing.generation) gone.push_back(key);
+      }
+      for (const auto& key : gone) remove_slice(key);
+      break;
+  }
+  // Being in step is news for the publisher even when nothing changed.
+  if (sequence_++ == drained_) changed_.notify_all();
+}
+
+// ---- events
+
+void ObjectStore::upsert(Namespace object) {
+  const std::scoped_lock lock(mutex_);
+  if (!is_namespace_label(object.name)) {
+    ++skipped_;
+    return;
+  }
+  if (!exposed_.empty() && !exposed_.contains(object.name)) return;
+  const NamespaceId id = namespace_of(object.name);
+  namespaces_[id].generation = listings_[index_of(Kind::kNamespace)].generation;
+  if (!namespaces_[id].is_known) set_known(id, true);
+}
+
+void ObjectStore::upsert(Service object) {
+  std::string packed = pack(object);
+  const std::scoped_lock lock(mutex_);
+  if (!is_namespace_label(object.key.namespace_name) || !is_label(object.key.name)) {
+    ++skipped_;
+    return;
+  }
+  const ServiceId id = service_of(object.key);
+  services_[id].generation = listings_[index_of(Kind::service)].generation;
+  if (services_[id].packed == packed) return;
+  if (object.type == Service::Type::external_name && !external_target(object.external_name) &&
+      !base::IpAddress::parse(object.external_name)) {
+    ++skipped_;
+  }
+  replace_service(id, std::move(packed));
+}
+
+void ObjectStore::upsert(EndpointSlice object) {
+  const ReadySlice ready = ready_slice(object, options_.records);
+  std::string packed = pack(ready);
+  const std::string key = joined(object.key);
+  const std::scoped_lock lock(mutex_);
+  const ObjectKey owner{object.key.namespace_name, object.service_name};
+  if (!is_namespace_label(owner.namespace_name) || !is_label(owner.name)) {
+    if (!owner.name.empty()) ++skipped_;
+    remove_slice(key);  // the label may have been taken away
+    return;
+  }
+  const ServiceId service = service_of(owner);
+  const std::uint32_t generation = listings_[index_of(Kind::endpoint_slice)].generation;
+  auto found = slice_ids_.find(key);
+  if (found != slice_ids_.end() && slices_[found->second].service != service) {
+    remove_slice(key);
+    found = slice_ids_.end();
+  }
+  SliceId id;
+  if (found == slice_ids_.end()) {
+    id = allocate(slices_, free_slices_);
+    slice_ids_.emplace(key, id);
+    slices_[id] = SliceEntry{.packed = pack(ReadySlice{}), .service = service};
+    services_[service].slices.push_back(id);
+  } else {
+    id = found->second;
+  }
+  SliceEntry& entry = slices_[id];
+  entry.generation = generation;
+  if (entry.packed == packed) return;
+  const std::string before = std::exchange(entry.packed, std::move(packed));
+  replace_slice(id, unpack_slice(before), unpack_slice(entry.packed));
+}
+
+void ObjectStore::remove(Kind kind, const ObjectKey& key) {
+  const std::scoped_lock lock(mutex_);
+  switch (kind) {
+    case Kind::kNamespace: remove_namespace(key.name); break;
+    case Kind::service: remove_service(joined(key)); break;
+    case Kind::endpoint_slice: remove_slice(joined(key)); break;
+  }
+}
+
+void ObjectStore::remove_namespace(const std::string& name) {
+  const auto found = namespace_ids_.find(name);
+  if (found != namespace_ids_.end() && namespaces_[found->second].is_known) set_known(found->second, false);
+}
+
+void ObjectStore::remove_service(const std::string& key) {
+  const auto found = service_ids_.find(key);
+  if (found != service_ids_.end() && !services_[found->second].packed.empty()) replace_service(found->second, {});
+}
+
+void ObjectStore::remove_slice(const std::string& key) {
+  const auto found = slice_ids_.find(key);
+  if (found == slice_ids_.end()) return;
+  const SliceId id = found->second;
+  const ServiceId service = slices_[id].service;
+  const std::string before = std::move(slices_[id].packed);
+  replace_slice(id, unpack_slice(before), {});
+  std::erase(services_[service].slices, id);
+  touched(service);  // so that the drain looks whether the Service is still needed
+  slices_[id] = SliceEntry{};
+  free_slices_.push_back(id);
+  slice_ids_.erase(found);
+}
+
+// ---- entries
+
+ObjectKey ObjectStore::key_of(const ServiceEntry& entry) const {
+  const std::size_t slash = entry.key->find('/');
+  return {entry.key->substr(0, slash), entry.key->substr(slash + 1)};
+}
+
+bool ObjectStore::is_visible(const ServiceEntry& entry) const {
+  return !entry.packed.empty() && namespaces_[entry.namespace_id].is_known;
+}
+
+ObjectStore::NamespaceId ObjectStore::namespace_of(const std::string& name) {
+  const auto [found, is_new] = namespace_ids_.try_emplace(name, 0);
+  if (is_new) {
+    found->second = allocate(namespaces_, free_namespaces_);
+    namespaces_[found->second].name = &found->first;
+  }
+  return found->second;
+}
+
+ObjectStore::ServiceId ObjectStore::service_of(const ObjectKey& key) {
+  const auto [found, is_new] = service_ids_.try_emplace(joined(key), 0);
+  if (is_new) {
+    const ServiceId id = allocate(services_, free_services_);
+    found->second = id;
+    services_[id].key = &found->first;
+    services_[id].namespace_id = namespace_of(key.namespace_name);
+    namespaces_[services_[id].namespace_id].services.push_back(id);
+  }
+  return found->second;
+}
+
+Service ObjectStore::decode(const ServiceEntry& entry) const { return unpack_service(entry.packed, key_of(entry)); }
+
+// ---- what a change touches
+
+void ObjectStore::mark() {
+  if (!oldest_change_) oldest_change_ = std::chrono::steady_clock::now();
+  if (sequence_++ == drained_) changed_.notify_all();
+}
+
+ObjectStore::Touched& ObjectStore::touched(ServiceId id) {
+  mark();
+  return touched_services_[id];
+}
+
+void ObjectStore::touch(ServiceId id, std::string name) {
+  // Slices often come before their Service: names that are not there and do not appear need no look. When the Service
+  // becomes visible, all of them are touched.
+  if (!is_visible(services_[id]) && !services_[id].is_published) return;
+  touched(id).names.push_back(std::move(name));
+}
+
+void ObjectStore::touch_ports(ServiceId id, const std::vector<ServicePort>& ports) {
+  std::vector<std::string> names;
+  append_port_names(ports, names);
+  for (auto& name : names) touch(id, std::move(name));
+}
+
+void ObjectStore::touch_ports(ServiceId id, const std::vector<EndpointPort>& ports) {
+  std::vector<std::string> names;
+  append_port_names(ports, names);
+  for (auto& name : names) touch(id, std::move(name));
+}
+
+void ObjectStore::set_known(NamespaceId id, bool known) {
+  NamespaceEntry& entry = namespaces_[id];
+  entry.is_known = known;
+  touched_namespaces_.insert(id);
+  for (const ServiceId service : entry.services) {
+    Touched& all = touched(service);
+    all.all_names = all.all_addresses = true;
+  }
+  mark();
+}
+
+void ObjectStore::replace_service(ServiceId id, std::string packed) {
+  ServiceEntry& entry = services_[id];
+  const Service before = entry.packed.empty() ? Service{} : decode(entry);
+  const bool was_there = !entry.packed.empty();
+  const bool was_visible = is_visible(entry);
+  entry.packed = std::move(packed);
+  const bool is_there = !entry.packed.empty();
+  const Service after = is_there ? decode(entry) : Service{};
+
+  Touched& changes = touched(id);
+  // The endpoints' names depend on whether the Service has endpoints at all, and its ports come from the slices when
+  // it is headless.
+  if (was_there != is_there || was_visible != is_visible(entry) || before.type != after.type ||
+      before.headless != after.headless) {
+    changes.all_names = true;
+  }
+  changes.names.emplace_back();
+  append_port_names(before.ports, changes.names);
+  append_port_names(after.ports, changes.names);
+
+  auto old_addresses = before.cluster_ips;
+  auto new_addresses = after.cluster_ips;
+  sort_unique(old_addresses);
+  sort_unique(new_addresses);
+  for (const auto& address : difference(old_addresses, new_addresses)) {
+    by_address_.erase(address, id | service_bit);
+    touched_addresses_.push_back(address);
+  }
+  for (const auto& address : difference(new_addresses, old_addresses)) {
+    by_address_.insert(address, id | service_bit);
+    touched_addresses_.push_back(address);
+  }
+  if (entry.local_slices > 0) apex_touched_ = true;
+}
+
+void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const ReadySlice& after) {
+  SliceEntry& slice = slices_[id];
+  ServiceEntry& service = services_[slice.service];
+
+  // Names: those of endpoints that came or went, and with other ports those of all, for their SRV records.
+  const bool ports_changed = before.ports != after.ports;
+  const auto left = ports_changed ? before.addresses : difference(before.addresses, after.addresses);
+  const auto came = ports_changed ? after.addresses : difference(after.addresses, before.addresses);
+  if (is_visible(service) || service.is_published) {
+    for (const auto& address : left) touch(slice.service, label_name(address));
+    for (const auto& address : came) touch(slice.service, label_name(address));
+  }
+  const bool is_headless = !service.packed.empty() && decode(service).headless;
+  // When the whole Service waits to be looked at, it may have been headless when it was published: the names of ports
+  // that this slice had are found nowhere else any more.
+  const auto pending = touched_services_.find(slice.service);
+  if (is_headless || (pending != touched_services_.end() && pending->second.all_names)) {
+    touch(slice.service, "");
+    touch_ports(slice.service, before.ports);
+    touch_ports(slice.service, after.ports);
+  } else if (!service.packed.empty() && options_.records.ignore_empty_services) {
+    touch(slice.service, "");
+    touch_ports(slice.service, decode(service).ports);
+  }
+
+  // Reverse names: those of addresses that came, went or are called something else.
+  for (const auto& item : difference(before.addresses, after.addresses)) touched_addresses_.push_back(item.address);
+  for (const auto& item : difference(after.addresses, before.addresses)) touched_addresses_.push_back(item.address);
+  const auto old_addresses = distinct_addresses(before);
+  const auto new_addresses = distinct_addresses(after);
+  for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id);
+  for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id);
+
+  const bool was_local = slice.is_local;
+  slice.is_local = std::ranges::any_of(options_.local_addresses, [&](const auto& address) {
+    return std::ranges::binary_search(new_addresses, address);
+  });
+  service.local_slices += (slice.is_local ? 1 : 0);
+  service.local_slices -= (was_local ? 1 : 0);
+  if (was_local || slice.is_local) apex_touched_ = true;
+  mark();
+}
+
+// ---- draining
+
+ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::string> erased;
+  std::vector<base::IpAddress> erased_addresses;
+
+  drain_namespaces(writer, erased);
+  for (auto& [id, changes] : touched_services_) drain_service(id, changes, writer, erased);
+  drain_addresses(writer, erased_addresses);
+  if (std::exchange(apex_touched_, false)) writer.put_apex(apex_nameservers());
+  for (const auto& address : erased_addresses) writer.erase_reverse(address);
+  for (const auto& key : std::views::reverse(erased)) writer.erase_forward(key);
+  release_empty();
+
+  drained_ = sequence_;
+  const auto is_listed = [&](Kind kind) { return listings_[index_of(kind)].is_listed; };
+  // Who wants no endpoints need not watch them.
+  const bool all_listed = is_listed(Kind::kNamespace) && is_listed(Kind::service) &&
+                          (is_listed(Kind::endpoint_slice) || options_.records.no_endpoints);
+  return {.sequence = drained_, .all_listed = all_listed, .oldest_change = std::exchange(oldest_change_, std::nullopt)};
+}
+
+void ObjectStore::drain_namespaces(NameWriter& writer, std::vector<std::string>& erased) {
+  for (const NamespaceId id : touched_namespaces_) {
+    const NamespaceEntry& entry = namespaces_[id];
+    std::vector<std::string> keys{services_of_namespace_key(*entry.name)};
+    if (options_.records.pod_names) keys.push_back(pods_of_namespace_key(*entry.name));
+    for (auto& key : keys) {
+      if (entry.is_known) {
+        writer.put_forward(key, {});
+      } else {
+        erased.push_back(std::move(key));
+      }
+    }
+  }
+}
+
+void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writer, std::vector<std::string>& erased) {
+  ServiceEntry& entry = services_[id];
+  std::vector<ReadySlice> slices;
+  for (const SliceId slice : entry.slices) slices.push_back(unpack_slice(slices_[slice].packed));
+  const std::optional<Service> service = entry.packed.empty() ? std::nullopt : std::optional(decode(entry));
+
+  if (changes.all_addresses) {
+    for (const auto& slice : slices) {
+      for (const auto& item : slice.addresses) touched_addresses_.push_back(item.address);
+    }
+    if (service) std::ranges::copy(service->cluster_ips, std::back_inserter(touched_addresses_));
+  }
+  const bool is_shown = is_visible(entry);
+  const bool was_published = std::exchange(entry.is_published, is_shown);
+  if (!is_shown && !was_published) return;
+
+  std::vector<std::string> names = std::move(changes.names);
+  if (changes.all_names) {
+    std::ranges::move(possible_names(service ? &*service : nullptr, slices), std::back_inserter(names));
+  }
+  std::ranges::sort(names, [](const std::string& a, const std::string& b) {
+    return std::pair(place_of(a), std::string_view(a)) < std::pair(place_of(b), std::string_view(b));
+  });
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+
+  const std::string suffix = to_lower(service_suffix(key_of(entry)));
+  std::optional<ServiceRecords> records;
+  if (is_shown) records.emplace(*service, slices, options_.records);
+  for (const auto& name : names) {
+    std::string key = name + suffix;
+    if (const auto content = records ? records->content(name) : std::nullopt) {
+      writer.put_forward(key, *content);
+    } else {
+      erased.push_back(std::move(key));
+    }
+  }
+}
+
+void ObjectStore::drain_addresses(NameWriter& writer, std::vector<base::IpAddress>& erased) {
+  std::vector<base::IpAddress> addresses = std::exchange(touched_addresses_, {});
+  sort_unique(addresses);
+  for (const auto& address : addresses) {
+    std::vector<AddressOwner> owners;
+    const std::string dashed = dashed_address(address);
+    by_address_.for_each_candidate(address, [&](std::uint32_t object) { add_owner(object, address, dashed, owners); });
+    if (const auto content = reverse_content(std::move(owners), options_.records.zone)) {
+      writer.put_reverse(address, *content);
+    } else {
+      erased.push_back(address);
+    }
+  }
+}
+
+void ObjectStore::add_owner(std::uint32_t object, const base::IpAddress& address, std::string_view dashed,
+                            std::vector<AddressOwner>& owners) const {
+  const bool is_service = (object & service_bit) != 0;
+  const ServiceEntry& service = services_[is_service ? object & ~service_bit : slices_[object].service];
+  if (!namespaces_[service.namespace_id].is_known) return;
+  const std::string_view key = *service.key;
+  const std::size_t slash = key.find('/');
+  AddressOwner owner{key.substr(0, slash), key.substr(slash + 1), {}};
+  if (is_service) {
+    const auto addresses = decode(service).cluster_ips;
+    if (std::ranges::find(addresses, address) != addresses.end()) owners.push_back(owner);
+    return;
+  }
+  if (options_.records.no_endpoints) return;
+  for (const auto label : labels_of(slices_[object].packed, address)) {
+    owner.endpoint_label = label.empty() ? dashed : label;
+    owners.push_back(owner);
+  }
+}
+
+ApexNameservers ObjectStore::apex_nameservers() const {
+  std::unordered_map<std::string, std::vector<base::IpAddress>> found;
+  for (const ServiceEntry& entry : services_) {
+    if (entry.local_slices == 0 || entry.packed.empty()) continue;
+    const Service service = decode(entry);
+    const std::string suffix = service_suffix(service.key);
+    if (service.type == Service::Type::external_name) continue;
+    if (!service.headless) {
+      if (!service.cluster_ips.empty()) found[suffix] = service.cluster_ips;
+      continue;
+    }
+    if (options_.records.no_endpoints) continue;
+    for (const SliceId id : entry.slices) {
+      if (!slices_[id].is_local) continue;
+      for (const auto& item : unpack_slice(slices_[id].packed).addresses) {
+        found[label_name(item) + suffix].push_back(item.address);
+      }
+    }
+  }
+  ApexNameservers apex;
+  for (auto& [name, addresses] : found) {
+    sort_unique(addresses);
+    apex.nameservers.push_back({.relative_name = name, .addresses = std::move(addresses)});
+  }
+  std::ranges::sort(apex.nameservers, {}, &ApexNameservers::Nameserver::relative_name);
+  return apex;
+}
+
+void ObjectStore::release_empty() {
+  for (const ServiceId id : std::views::keys(std::exchange(touched_services_, {}))) {
+    const ServiceEntry& entry = services_[id];
+    if (!entry.packed.empty() || !entry.slices.empty()) continue;
+    std::erase(namespaces_[entry.namespace_id].services, id);
+    touched_namespaces_.insert(entry.namespace_id);
+    service_ids_.erase(service_ids_.find(*entry.key));
+    services_[id] = ServiceEntry{};
+    free_services_.push_back(id);
+  }
+  for (const NamespaceId id : std::exchange(touched_namespaces_, {})) {
+    if (namespaces_[id].is_known || !namespaces_[id].services.empty()) continue;
+    namespace_ids_.erase(namespace_ids_.find(*namespaces_[id].name));
+    namespaces_[id] = NamespaceEntry{};
+    free_namespaces_.push_back(id);
+  }
+}
+
+// ---- for the publisher
+
+bool ObjectStore::wait_for_changes(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait(lock, stop, [&] { return sequence_ != drained_; }) && !stop.stop_requested();
+}
+
+std::uint64_t ObjectStore::sequence() const {
+  const std::scoped_lock lock(mutex_);
+  return sequence_;
+}
+
+std::uint64_t ObjectStore::skipped_objects() const {
+  const std::scoped_lock lock(mutex_);
+  return skipped_;
+}
+
+}  // namespace fairlead::k8s

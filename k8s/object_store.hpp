@@ -1,0 +1,181 @@
+// The objects of a cluster, and which names their changes touch.
+//
+// Reflectors put objects in; the publisher takes out the names that changed since it last asked, with what they have
+// now. Comparing the old object with the new decides what is touched: one endpoint of a thousand touches its own name,
+// its reverse name and, in a headless Service, the names that list it; a change that DNS does not see touches nothing.
+// Between two drains events add up, so an endpoint that moves from one slice to another is never seen missing.
+//
+// A Service answers only while its Namespace object is known, as in CoreDNS; Services, slices and Namespaces may come
+// in any order.
+//
+// Threads: any; one lock inside, held for as long as an event takes to file or a batch to rebuild.
+// Limits: memory is proportional to the objects. Names waiting to be drained are bounded by the changes since the last
+//   drain: a publisher must be running.
+// Errors: objects that cannot be named in DNS are left out and counted.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "k8s/address_index.hpp"
+#include "k8s/cluster_table.hpp"
+#include "k8s/object_sink.hpp"
+#include "k8s/reverse_records.hpp"
+#include "k8s/service_records.hpp"
+
+namespace fairlead::k8s {
+
+struct ObjectStoreOptions {
+  RecordOptions records;
+  /// The server's own addresses: Services whose slices hold one are the nameservers of the apex.
+  std::vector<base::IpAddress> local_addresses;
+  /// Only these Namespaces are served; empty: all.
+  std::vector<std::string> namespaces;
+};
+
+/// Where a drain puts the names that it rebuilt.
+class NameWriter {
+ public:
+  virtual ~NameWriter() = default;
+  virtual void put_forward(const std::string& key, const zones::NameContent& content) = 0;
+  virtual void erase_forward(const std::string& key) = 0;
+  virtual void put_reverse(const base::IpAddress& address, const zones::NameContent& content) = 0;
+  virtual void erase_reverse(const base::IpAddress& address) = 0;
+  virtual void put_apex(ApexNameservers nameservers) = 0;
+};
+
+class ObjectStore final : public ObjectSink {
+ public:
+  explicit ObjectStore(ObjectStoreOptions options);
+
+  void begin_list(Kind kind) override;
+  void end_list(Kind kind) override;
+  void abort_list(Kind kind) override;
+  void upsert(Namespace object) override;
+  void upsert(Service object) override;
+  void upsert(EndpointSlice object) override;
+  void remove(Kind kind, const ObjectKey& key) override;
+
+  struct Drained {
+    /// Everything that happened up to this count is with the writer now.
+    std::uint64_t sequence = 0;
+    /// Every kind has been listed in full at least once.
+    bool all_listed = false;
+    /// When the first of the changes arrived; nothing without changes.
+    std::optional<std::chrono::steady_clock::time_point> oldest_change;
+  };
+  /// Gives every touched name to `writer`: what exists first, in an order in which nothing points to a name that is
+  /// not there yet, then what vanished, the other way round.
+  Drained drain(NameWriter& writer);
+
+  /// Sleeps until there is something to drain; false when stopped.
+  bool wait_for_changes(std::stop_token stop);
+  /// Rises with every change that a drain would report.
+  std::uint64_t sequence() const;
+  /// Objects left out so far because DNS cannot name them.
+  std::uint64_t skipped_objects() const;
+
+ private:
+  using ServiceId = std::uint32_t;
+  using NamespaceId = std::uint32_t;
+  using SliceId = std::uint32_t;
+
+  struct NamespaceEntry {
+    const std::string* name = nullptr;  // the key in namespace_ids_
+    std::vector<ServiceId> services;
+    std::uint32_t generation = 0;
+    bool is_known = false;
+  };
+  struct ServiceEntry {
+    const std::string* key = nullptr;  // the key in service_ids_
+    std::string packed;                // empty: slices without a Service
+    std::vector<SliceId> slices;
+    NamespaceId namespace_id = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t local_slices = 0;  // those that hold one of our own addresses
+    bool is_published = false;       // names of it may be in the table
+  };
+  struct SliceEntry {
+    std::string packed;
+    ServiceId service = 0;
+    std::uint32_t generation = 0;
+    bool is_local = false;
+  };
+  struct Touched {
+    bool all_names = false;
+    bool all_addresses = false;
+    std::vector<std::string> names;  // relative to the Service; see service_records.hpp
+  };
+
+  static constexpr std::uint32_t service_bit = 0x80000000;  // in by_address_: a ClusterIP of a Service, not a slice
+
+  // All below with the lock held.
+  ObjectKey key_of(const ServiceEntry& entry) const;
+  bool is_visible(const ServiceEntry& entry) const;
+  NamespaceId namespace_of(const std::string& name);
+  ServiceId service_of(const ObjectKey& key);
+  Service decode(const ServiceEntry& entry) const;
+  void remove_namespace(const std::string& name);
+  void remove_service(const std::string& key);
+  void remove_slice(const std::string& key);
+  void replace_service(ServiceId id, std::string packed);
+  void replace_slice(SliceId id, const ReadySlice& before, const ReadySlice& after);
+  void touch(ServiceId id, std::string name);
+  void touch_ports(ServiceId id, const std::vector<ServicePort>& ports);
+  void touch_ports(ServiceId id, const std::vector<EndpointPort>& ports);
+  Touched& touched(ServiceId id);
+  void set_known(NamespaceId id, bool known);
+  void mark();
+
+  void drain_namespaces(NameWriter& writer, std::vector<std::string>& erased);
+  void drain_service(ServiceId id, Touched& touched, NameWriter& writer, std::vector<std::string>& erased);
+  void drain_addresses(NameWriter& writer, std::vector<base::IpAddress>& erased);
+  void add_owner(std::uint32_t object, const base::IpAddress& address, std::string_view dashed,
+                 std::vector<AddressOwner>& owners) const;
+  ApexNameservers apex_nameservers() const;
+  void release_empty();
+
+  const ObjectStoreOptions options_;
+  const std::unordered_set<std::string> exposed_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+
+  std::unordered_map<std::string, NamespaceId> namespace_ids_;
+  std::unordered_map<std::string, ServiceId> service_ids_;  // "namespace/name"
+  std::unordered_map<std::string, SliceId> slice_ids_;      // "namespace/name"
+  std::deque<NamespaceEntry> namespaces_;
+  std::deque<ServiceEntry> services_;
+  std::deque<SliceEntry> slices_;
+  std::vector<NamespaceId> free_namespaces_;
+  std::vector<ServiceId> free_services_;
+  std::vector<SliceId> free_slices_;
+  AddressIndex by_address_;
+
+  struct Listing {
+    std::uint32_t generation = 0;
+    bool is_running = false;
+    bool is_listed = false;  // in full, at least once
+  };
+  Listing listings_[kind_count];
+
+  std::unordered_map<ServiceId, Touched> touched_services_;
+  std::unordered_set<NamespaceId> touched_namespaces_;
+  std::vector<base::IpAddress> touched_addresses_;
+  bool apex_touched_ = true;  // the first drain gives the writer something to publish
+  std::optional<std::chrono::steady_clock::time_point> oldest_change_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t drained_ = 0;
+  std::uint64_t skipped_ = 0;
+};
+
+}  // namespace fairlead::k8s

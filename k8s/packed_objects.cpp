@@ -1,0 +1,160 @@
+#include "k8s/packed_objects.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fairlead::k8s {
+namespace {
+
+// Flags of a packed address.
+constexpr std::uint8_t is_v6 = 1;
+constexpr std::uint8_t has_label = 2;
+
+void put_u8(std::string& out, std::size_t value) { out += static_cast<char>(value); }
+void put_u16(std::string& out, std::size_t value) {
+  put_u8(out, value >> 8);
+  put_u8(out, value & 0xff);
+}
+void put_octets(std::string& out, std::span<const std::uint8_t> octets) {
+  out.append(reinterpret_cast<const char*>(octets.data()), octets.size());
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view packed) : rest_(packed) {}
+  bool at_end() const { return rest_.empty(); }
+  std::string_view take(std::size_t octets) {
+    const auto taken = rest_.substr(0, octets);
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+  std::uint8_t u8() { return static_cast<std::uint8_t>(take(1)[0]); }
+  std::uint16_t u16() {
+    const unsigned high = u8();
+    return static_cast<std::uint16_t>(high << 8 | u8());
+  }
+  base::IpAddress address(bool v6) {
+    std::array<std::uint8_t, 16> octets{};
+    const auto taken = take(v6 ? 16 : 4);
+    std::memcpy(octets.data(), taken.data(), taken.size());
+    return v6 ? base::IpAddress::v6(octets) : base::IpAddress::v4(std::span(octets).first<4>());
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+template <typename Port>
+void put_ports(std::string& out, const std::vector<Port>& ports) {
+  const std::size_t count = std::min(ports.size(), packed_ports_max);
+  put_u16(out, count);
+  for (const auto& port : std::span(ports).first(count)) {
+    // What is no label names nothing: such a port is as good as unnamed.
+    const std::string_view name = is_label(port.name) ? std::string_view(port.name) : std::string_view();
+    put_u8(out, name.size());
+    out += name;
+    put_u8(out, static_cast<std::size_t>(port.protocol));
+    put_u16(out, port.port);
+  }
+}
+
+void skip_ports(Reader& reader) {
+  for (int left = reader.u16(); left > 0; --left) {
+    reader.take(reader.u8());
+    reader.take(3);  // protocol and number
+  }
+}
+
+template <typename Port>
+std::vector<Port> take_ports(Reader& reader) {
+  std::vector<Port> ports(reader.u16());
+  for (auto& port : ports) {
+    port.name = reader.take(reader.u8());
+    port.protocol = static_cast<Protocol>(reader.u8());
+    port.port = reader.u16();
+  }
+  return ports;
+}
+
+}  // namespace
+
+std::string pack(const Service& service) {
+  std::string out;
+  const bool is_external = service.type == Service::Type::external_name;
+  // ClusterIP, NodePort and LoadBalancer answer alike.
+  put_u8(out, is_external ? 2 : service.headless ? 1 : 0);
+  if (is_external) {
+    if (service.external_name.size() <= external_name_octets_max) out += service.external_name;
+  } else {
+    put_ports(out, service.ports);
+    if (!service.headless) {
+      for (const auto& address : service.cluster_ips) {
+        put_u8(out, address.is_v6() ? is_v6 : 0);
+        put_octets(out, address.octets());
+      }
+    }
+  }
+  return std::string(out.data(), out.size());  // without spare capacity
+}
+
+Service unpack_service(std::string_view packed, ObjectKey key) {
+  Service service;
+  service.key = std::move(key);
+  Reader reader(packed);
+  const std::uint8_t type = reader.u8();
+  if (type == 2) {
+    service.type = Service::Type::external_name;
+    service.external_name = reader.take(packed.size());
+    return service;
+  }
+  service.headless = type == 1;
+  service.ports = take_ports<ServicePort>(reader);
+  while (!reader.at_end()) {
+    const bool v6 = reader.u8() == is_v6;
+    service.cluster_ips.push_back(reader.address(v6));
+  }
+  return service;
+}
+
+std::string pack(const ReadySlice& slice) {
+  std::string out;
+  put_ports(out, slice.ports);
+  for (const auto& [address, label] : slice.addresses) {
+    put_u8(out, (address.is_v6() ? is_v6 : 0) | (label.empty() ? 0 : has_label));
+    put_octets(out, address.octets());
+    if (label.empty()) continue;
+    put_u8(out, label.size());
+    out += label;
+  }
+  return std::string(out.data(), out.size());
+}
+
+ReadySlice unpack_slice(std::string_view packed) {
+  ReadySlice slice;
+  Reader reader(packed);
+  slice.ports = take_ports<EndpointPort>(reader);
+  while (!reader.at_end()) {
+    const std::uint8_t flags = reader.u8();
+    const auto address = reader.address((flags & is_v6) != 0);
+    slice.addresses.push_back({address, {}});
+    if ((flags & has_label) != 0) slice.addresses.back().label = reader.take(reader.u8());
+  }
+  return slice;
+}
+
+std::vector<std::string_view> labels_of(std::string_view packed, const base::IpAddress& address) {
+  std::vector<std::string_view> labels;
+  const auto octets = address.octets();
+  const std::string_view wanted(reinterpret_cast<const char*>(octets.data()), octets.size());
+  Reader reader(packed);
+  skip_ports(reader);
+  while (!reader.at_end()) {
+    const std::uint8_t flags = reader.u8();
+    const auto found = reader.take((flags & is_v6) != 0 ? 16 : 4);
+    const auto label = (flags & has_label) != 0 ? reader.take(reader.u8()) : std::string_view();
+    if (found == wanted) labels.push_back(label);
+  }
+  return labels;
+}
+
+}  // namespace fairlead::k8s

@@ -1,0 +1,34 @@
+// Services and EndpointSlices as the object store holds them: one string of octets each.
+//
+// A ready IPv4 endpoint without a name of its own takes 5 octets, where the decoded object takes hundreds; and two
+// objects mean the same to DNS exactly when their packed forms are equal. What DNS does not see (endpoints that are
+// not ready, names of Pods when they are not wanted) is left out before packing, so its changes touch nothing.
+//
+// Threads: values.
+// Limits: packed_ports_max ports an object; what is beyond could not be answered anyway.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "k8s/objects.hpp"
+#include "k8s/service_records.hpp"
+
+namespace fairlead::k8s {
+
+inline constexpr std::size_t packed_ports_max = addresses_max;
+/// Longer text cannot be a domain name, even if every octet is escaped as "\DDD".
+inline constexpr std::size_t external_name_octets_max = 4 * dns::name_octets_max;
+
+std::string pack(const Service& service);
+/// `packed` must come from pack().
+Service unpack_service(std::string_view packed, ObjectKey key);
+
+std::string pack(const ReadySlice& slice);
+/// Looks at `packed`.
+ReadySlice unpack_slice(std::string_view packed);
+/// The labels under which a packed slice has the address, "" for the one with dashes. Looks at `packed`.
+std::vector<std::string_view> labels_of(std::string_view packed, const base::IpAddress& address);
+
+}  // namespace fairlead::k8s

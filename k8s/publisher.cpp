@@ -1,0 +1,176 @@
+#include "k8s/publisher.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <ranges>
+#include <utility>
+
+#include "zones/base/published.hpp"
+
+namespace fairlead::k8s {
+namespace {
+
+bool is_same(const ApexNameservers& a, const ApexNameservers& b) {
+  return std::ranges::equal(a.nameservers, b.nameservers, [](const auto& x, const auto& y) {
+    return x.relative_name == y.relative_name && x.addresses == y.addresses;
+  });
+}
+
+std::uint32_t system_unix_time() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+}  // namespace
+
+// Writes one batch, skipping what is there already.
+class Publisher::Writer final : public NameWriter {
+ public:
+  explicit Writer(Publisher& publisher) : publisher_(publisher), table_(publisher.table_) {}
+
+  void put_forward(const std::string& key, const zones::NameContent& content) override {
+    put(table_.forward, key, content);
+  }
+  void erase_forward(const std::string& key) override { erase(table_.forward, key); }
+
+  void put_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
+    const std::string key = reverse_key(address);
+    // What is above a name exists before the name does (RFC 8020).
+    if (!has(table_.reverse, key)) {
+      for (const auto& above : publisher_.non_terminals_.add(address)) put(table_.reverse, above.key(), {});
+    }
+    put(table_.reverse, key, content);
+  }
+  void erase_reverse(const base::IpAddress& address) override {
+    if (!erase(table_.reverse, reverse_key(address))) return;
+    for (const auto& above : publisher_.non_terminals_.remove(address)) erase(table_.reverse, above.key());
+  }
+
+  void put_apex(ApexNameservers nameservers) override {
+    {
+      const base::ReadSection section;
+      const ApexNameservers* const now = table_.apex_nameservers.read();
+      if (now != nullptr && is_same(*now, nameservers)) return;
+      is_apex_changed_ = now != nullptr || !nameservers.nameservers.empty();
+    }
+    table_.apex_nameservers.publish(std::make_unique<const ApexNameservers>(std::move(nameservers)));
+  }
+
+  const PublishedBatch& batch() const { return batch_; }
+  bool is_visible() const { return batch_.puts > 0 || batch_.erases > 0 || is_apex_changed_; }
+
+ private:
+  static bool has(const zones::NameTable& table, std::string_view key) {
+    const base::ReadSection section;
+    return table.find(key) != nullptr;
+  }
+
+  void put(zones::NameTable& table, std::string_view key, const zones::NameContent& content) {
+    auto entry = zones::NameEntry::make(key, content, publisher_.options_.ttl);
+    {
+      const base::ReadSection section;
+      const zones::NameEntry* const now = table.find(key);
+      if (now != nullptr && has_same_records(*now, *entry)) {
+        ++batch_.unchanged;
+        return;
+      }
+    }
+    ++batch_.puts;
+    table.put(std::move(entry));
+  }
+
+  bool erase(zones::NameTable& table, std::string_view key) {
+    if (!has(table, key)) return false;
+    ++batch_.erases;
+    table.erase(key);
+    return true;
+  }
+
+  static bool has_same_records(const zones::NameEntry& a, const zones::NameEntry& b) {
+    const auto same = [](auto x, auto y) { return std::ranges::equal(x, y); };
+    if (a.presence() != b.presence() || a.ttl() != b.ttl() || a.srv_count() != b.srv_count() ||
+        a.target_count() != b.target_count() || a.srv_weight() != b.srv_weight() ||
+        !same(a.a_records(), b.a_records()) || !same(a.aaaa_records(), b.aaaa_records()) ||
+        !same(a.srv_suffix(), b.srv_suffix()) || !same(a.cname(), b.cname()) || !same(a.ptrs(), b.ptrs())) {
+      return false;
+    }
+    const std::size_t targets = targets_octets(a);
+    return targets == targets_octets(b) && std::memcmp(a.srvs(), b.srvs(), a.srv_count() * 4 + targets) == 0;
+  }
+
+  static std::size_t targets_octets(const zones::NameEntry& entry) {
+    const std::uint8_t* at = entry.targets();
+    for (std::size_t left = entry.target_count(); left > 0; --left) {
+      at += 1 + at[0];
+      at += 4 + (at[0] << 8 | at[1]) * 4 + (at[2] << 8 | at[3]) * 16;
+    }
+    return static_cast<std::size_t>(at - entry.targets());
+  }
+
+  Publisher& publisher_;
+  ClusterTable& table_;
+  PublishedBatch batch_;
+  bool is_apex_changed_ = false;
+};
+
+Publisher::Publisher(ObjectStore& store, ClusterTable& table, PublisherOptions options)
+    : store_(store), table_(table), options_([](PublisherOptions o) {
+        if (!o.unix_time) o.unix_time = system_unix_time;
+        return o;
+      }(std::move(options))) {
+  if (table_.serial.load() == 0) table_.serial.store(options_.unix_time());
+}
+
+Publisher::~Publisher() { stop(); }
+
+void Publisher::start() {
+  if (thread_.joinable()) return;
+  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+}
+
+void Publisher::stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+bool Publisher::flush(std::chrono::milliseconds timeout) {
+  const std::uint64_t wanted = store_.sequence();
+  std::unique_lock lock(mutex_);
+  return published_.wait_for(lock, timeout, [&] { return published_sequence_ >= wanted; });
+}
+
+PublishedBatch Publisher::publish_pending() {
+  Writer writer(*this);
+  const ObjectStore::Drained drained = store_.drain(writer);
+  PublishedBatch batch = writer.batch();
+  batch.published = std::chrono::steady_clock::now();
+  batch.oldest_change = drained.oldest_change.value_or(batch.published);
+  names_.store(table_.forward.size() + table_.reverse.size(), std::memory_order_relaxed);
+  if (writer.is_visible()) {
+    // Strictly rising, even when several batches fall into one second or the clock was set back.
+    table_.serial.store(std::max(options_.unix_time(), table_.serial.load() + 1));
+  }
+  if (drained.all_listed) table_.synced.store(true);
+  {
+    const std::scoped_lock lock(mutex_);
+    published_sequence_ = drained.sequence;
+  }
+  published_.notify_all();
+  if (writer.is_visible() && options_.on_published) options_.on_published(batch);
+  return batch;
+}
+
+void Publisher::run(std::stop_token stop) {
+  const base::ReaderThread reader;
+  std::chrono::steady_clock::duration gather = gather_min;
+  while (store_.wait_for_changes(stop)) {
+    std::this_thread::sleep_for(gather);
+    const auto begin = std::chrono::steady_clock::now();
+    publish_pending();
+    gather = std::clamp<std::chrono::steady_clock::duration>(std::chrono::steady_clock::now() - begin, gather_min,
+                                                             gather_max);
+  }
+}
+
+}  // namespace fairlead::k8s

@@ -1,0 +1,85 @@
+// Brings what changed in the object store into the table that the query path reads.
+//
+// One thread sleeps until something changes, lets more changes gather for a millisecond, and rebuilds the names that
+// they touch. A name whose content is the same stays as it is. When a batch took long (a list of the whole cluster,
+// a Service of thousands of endpoints), the next one gathers as long as that, up to gather_max, so that publishing
+// takes at most half a core.
+//
+// Threads: start(), stop() and flush() on any thread that is not the publisher's own; the hook runs on the publisher's.
+//   The store and the table outlive the publisher, and nobody else writes to the table.
+// Limits: idle, it uses no time at all.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+
+#include "k8s/cluster_table.hpp"
+#include "k8s/object_store.hpp"
+#include "k8s/reverse_records.hpp"
+
+namespace fairlead::k8s {
+
+struct PublishedBatch {
+  std::uint64_t puts = 0;       // names that are new or have other records
+  std::uint64_t erases = 0;     // names that vanished
+  std::uint64_t unchanged = 0;  // names that were looked at for nothing
+  /// When the first event of the batch came in, and when the last name was in the table.
+  std::chrono::steady_clock::time_point oldest_change, published;
+};
+
+struct PublisherOptions {
+  std::uint32_t ttl = 5;
+  /// Called after each batch with a visible change.
+  std::function<void(const PublishedBatch&)> on_published;
+  /// Seconds since 1970; the system's time when empty.
+  std::function<std::uint32_t()> unix_time;
+};
+
+class Publisher {
+ public:
+  static constexpr std::chrono::milliseconds gather_min{1};
+  static constexpr std::chrono::milliseconds gather_max{20};
+
+  Publisher(ObjectStore& store, ClusterTable& table, PublisherOptions options);
+  /// Stops if that was not done.
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  void start();
+  /// What waits in the store stays there for the next start.
+  void stop();
+  /// Waits until everything that is in the store now is published; false when that takes longer, or nobody publishes.
+  bool flush(std::chrono::milliseconds timeout);
+
+  /// One batch on the calling thread, which holds a base::ReaderThread, instead of start(); for tests and tools.
+  PublishedBatch publish_pending();
+
+  /// Names in both tables.
+  std::uint64_t names() const { return names_.load(std::memory_order_relaxed); }
+
+ private:
+  class Writer;
+  void run(std::stop_token stop);
+
+  ObjectStore& store_;
+  ClusterTable& table_;
+  const PublisherOptions options_;
+  ReverseNonTerminals non_terminals_;  // of what is in table_.reverse
+  std::atomic<std::uint64_t> names_{0};
+
+  std::mutex mutex_;
+  std::condition_variable published_;
+  std::uint64_t published_sequence_ = 0;
+
+  std::jthread thread_;
+};
+
+}  // namespace fairlead::k8s

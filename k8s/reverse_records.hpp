@@ -1,0 +1,82 @@
+// From addresses to their reverse names and PTR records: pure functions, and the empty non-terminals above them.
+//
+// Threads: values; a ReverseNonTerminals has one owner.
+// Limits: ptrs_max PTR records a name. Random IPv6 addresses have up to thirty non-terminals each of their own; the
+//   addresses of Pods share nearly all of theirs.
+// Standards: RFC 1035 §3.5 (in-addr.arpa), RFC 3596 §2.5 (ip6.arpa), RFC 8020.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "k8s/objects.hpp"
+#include "zones/base/ip_address.hpp"
+#include "zones/dns/domain_name.hpp"
+#include "zones/name_table.hpp"
+
+namespace fairlead::k8s {
+
+/// A PTR record has at least 20 octets behind its owner, so a message holds no more than about 2,000.
+inline constexpr std::size_t ptrs_max = 2048;
+
+/// Who has an address.
+struct AddressOwner {
+  std::string_view namespace_name;
+  std::string_view service_name;
+  std::string_view endpoint_label;  // empty: it is a ClusterIP
+  friend auto operator<=>(const AddressOwner&, const AddressOwner&) = default;
+};
+
+/// What the reverse name has: the one Service whose ClusterIP it is, or else an endpoint name for each Service.
+/// Nothing when there is no owner.
+std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owners, const dns::DomainName& zone);
+
+/// The first labels of a reverse name read from the right: octets of an IPv4, nibbles of an IPv6 address.
+class ReversePrefix {
+ public:
+  /// The whole address.
+  explicit ReversePrefix(const base::IpAddress& address);
+
+  /// One label less; nothing above "in-addr.arpa" and "ip6.arpa".
+  std::optional<ReversePrefix> parent() const;
+  /// Wire labels without root, in lower case.
+  std::string key() const;
+
+  friend bool operator==(const ReversePrefix&, const ReversePrefix&) = default;
+  std::size_t hash() const;
+
+ private:
+  ReversePrefix() = default;
+
+  std::array<std::uint8_t, 16> octets_{};  // zero behind the prefix
+  std::uint8_t labels_ = 0;
+  bool v4_ = true;
+};
+
+std::string reverse_key(const base::IpAddress& address);
+
+/// Which empty non-terminals there are above a set of reverse names: each counts the names one label below it, so a
+/// change looks at one level in the common case.
+class ReverseNonTerminals {
+ public:
+  /// A reverse name that was not there before. The non-terminals that begin to exist, uppermost first.
+  std::vector<ReversePrefix> add(const base::IpAddress& address);
+  /// A reverse name that was there. The non-terminals that cease to exist, lowest first.
+  std::vector<ReversePrefix> remove(const base::IpAddress& address);
+  std::size_t size() const { return children_.size(); }
+
+ private:
+  struct Hash {
+    std::size_t operator()(const ReversePrefix& prefix) const { return prefix.hash(); }
+  };
+  std::unordered_map<ReversePrefix, std::uint16_t, Hash> children_;  // at most 256 each
+};
+
+}  // namespace fairlead::k8s

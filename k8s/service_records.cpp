@@ -1,0 +1,296 @@
+#include "k8s/service_records.hpp"
+
+#include <algorithm>
+#include <ranges>
+#include <tuple>
+#include <utility>
+
+namespace fairlead::k8s {
+namespace {
+
+char lower(char c) { return static_cast<char>(dns::to_lower(static_cast<std::uint8_t>(c))); }
+
+std::strong_ordering compare_ignoring_case(std::string_view a, std::string_view b) {
+  return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return static_cast<unsigned char>(lower(x)) <=> static_cast<unsigned char>(lower(y));
+  });
+}
+
+void append_label(std::string& name, std::string_view label) {
+  name += static_cast<char>(label.size());
+  name += label;
+}
+
+std::string_view protocol_label(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::tcp: return "_tcp";
+    case Protocol::udp: return "_udp";
+    case Protocol::sctp: return "_sctp";
+  }
+  return "_tcp";
+}
+
+// "_" must fit in front.
+bool is_port_label(std::string_view name) { return is_label(name) && name.size() < dns::label_octets_max; }
+
+template <typename Port>
+bool is_port(const Port& port, std::string_view port_label, std::string_view protocol) {
+  return protocol_label(port.protocol) == protocol && is_port_label(port.name) &&
+         compare_ignoring_case(port.name, port_label.substr(1)) == 0;
+}
+
+template <typename Port>
+void append_names(std::span<const Port> ports, std::vector<std::string>& names) {
+  for (const auto& port : ports) {
+    if (!is_port_label(port.name)) continue;
+    std::string terminal;
+    append_label(terminal, protocol_label(port.protocol));
+    std::string name;
+    append_label(name, "_" + to_lower(port.name));
+    names.push_back(name + terminal);
+    names.push_back(std::move(terminal));
+  }
+}
+
+// CoreDNS's share of a hundred, over every pair of port and address with repetitions; a record of weight 0 would
+// hardly ever be chosen (RFC 2782), so 1 is the least.
+std::uint16_t weight_of(std::size_t pairs) {
+  return static_cast<std::uint16_t>(std::max<std::size_t>(1, 100 / std::max<std::size_t>(1, pairs)));
+}
+
+template <typename Range>
+void sort_unique(Range& range) {
+  std::ranges::sort(range);
+  const auto repeated = std::ranges::unique(range);
+  range.erase(repeated.begin(), repeated.end());
+}
+
+}  // namespace
+
+bool is_label(std::string_view text) {
+  return !text.empty() && text.size() <= dns::label_octets_max && !text.contains('.');
+}
+
+std::string to_lower(std::string_view text) {
+  std::string lowered(text);
+  std::ranges::transform(lowered, lowered.begin(), lower);
+  return lowered;
+}
+
+std::string_view own_label(const Endpoint& endpoint, const RecordOptions& options) {
+  if (is_label(endpoint.hostname)) return endpoint.hostname;
+  // A Pod name may contain dots; as one label nobody could ask for it, so such a Pod goes by its address.
+  if (options.endpoint_pod_names && is_label(endpoint.target_ref_name)) return endpoint.target_ref_name;
+  return {};
+}
+
+std::string dashed_address(const base::IpAddress& address) {
+  std::string label = address.to_string();
+  std::ranges::replace_if(label, [](char c) { return c == '.' || c == ':'; }, '-');
+  if (label.ends_with('-')) label += '0';
+  return label;
+}
+
+std::optional<dns::DomainName> external_target(std::string_view external_name) {
+  if (base::IpAddress::parse(external_name)) return std::nullopt;
+  auto target = dns::DomainName::parse(external_name);
+  if (!target || target->view().is_root()) return std::nullopt;
+  return *std::move(target);
+}
+
+std::string service_suffix(const ObjectKey& key) {
+  std::string suffix;
+  append_label(suffix, key.name);
+  append_label(suffix, key.namespace_name);
+  append_label(suffix, "svc");
+  return suffix;
+}
+
+ReadySlice ready_slice(const EndpointSlice& slice, const RecordOptions& options) {
+  ReadySlice ready{.ports = slice.ports, .addresses = {}};
+  std::ranges::sort(ready.ports, {}, [](const EndpointPort& p) { return std::tie(p.name, p.protocol, p.port); });
+  for (const auto& endpoint : slice.endpoints) {
+    if (!endpoint.ready) continue;
+    for (const auto& address : endpoint.addresses) ready.addresses.push_back({address, own_label(endpoint, options)});
+  }
+  std::ranges::sort(ready.addresses);
+  return ready;
+}
+
+void append_port_names(std::span<const ServicePort> ports, std::vector<std::string>& names) {
+  append_names(ports, names);
+}
+void append_port_names(std::span<const EndpointPort> ports, std::vector<std::string>& names) {
+  append_names(ports, names);
+}
+
+std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices) {
+  std::vector<std::string> names{""};
+  if (service != nullptr) append_port_names(service->ports, names);
+  for (const auto& slice : slices) {
+    append_port_names(slice.ports, names);
+    for (const auto& [address, label] : slice.addresses) {
+      std::string name;
+      append_label(name, label.empty() ? dashed_address(address) : to_lower(label));
+      names.push_back(std::move(name));
+    }
+  }
+  sort_unique(names);
+  return names;
+}
+
+ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlice> slices, const RecordOptions& options)
+    : service_(service), slices_(slices), options_(options) {
+  for (std::uint32_t i = 0; i < slices.size(); ++i) {
+    for (const auto& [address, label] : slices[i].addresses) {
+      items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i});
+    }
+  }
+  std::ranges::sort(items_, [](const Item& a, const Item& b) {
+    if (const auto order = compare_ignoring_case(a.label, b.label); order != 0) return order < 0;
+    return std::tie(a.label, a.address, a.slice) < std::tie(b.label, b.address, b.slice);
+  });
+}
+
+std::optional<zones::NameContent> ServiceRecords::content(std::string_view name) const {
+  if (service_.type == Service::Type::external_name) {
+    // No label left of it exists; its ports and slices mean nothing.
+    if (!name.empty()) return std::nullopt;
+    auto target = external_target(service_.external_name);
+    if (!target) return std::nullopt;
+    zones::NameContent content;
+    content.cname = std::move(target);
+    return content;
+  }
+  if (options_.no_endpoints && service_.headless) return std::nullopt;
+  if (name.empty()) return service_content();
+
+  // Without endpoints there is nothing to be ignored for: `noendpoints` does not look at them.
+  const bool is_empty = items_.empty() && !options_.no_endpoints;
+  if (is_empty && (service_.headless || options_.ignore_empty_services)) return std::nullopt;
+
+  const std::string_view first = name.substr(1, static_cast<unsigned char>(name[0]));
+  const std::string_view rest = name.substr(1 + first.size());
+  if (!rest.empty()) return port_content(first, rest.substr(1));
+  if (auto endpoint = endpoint_content(first)) return endpoint;
+  if (has_port_of(first)) return zones::NameContent{};
+  return std::nullopt;
+}
+
+std::optional<zones::NameContent> ServiceRecords::service_content() const {
+  const bool is_empty = items_.empty() && !options_.no_endpoints;
+  if (is_empty && (service_.headless || options_.ignore_empty_services)) {
+    zones::NameContent content;
+    content.presence = zones::Presence::no_ready_endpoints;
+    return content;
+  }
+  if (service_.headless) return endpoints_content(items_, [](const EndpointPort&) { return true; });
+  return cluster_ip_content([](const ServicePort&) { return true; });
+}
+
+std::optional<zones::NameContent> ServiceRecords::endpoint_content(std::string_view label) const {
+  if (options_.no_endpoints) return std::nullopt;
+  const auto less = [](std::string_view a, std::string_view b) { return compare_ignoring_case(a, b) < 0; };
+  const auto named = std::ranges::equal_range(items_, label, less, &Item::label);
+  if (named.empty()) return std::nullopt;
+  return endpoints_content({named.begin(), named.end()}, [](const EndpointPort&) { return true; });
+}
+
+std::optional<zones::NameContent> ServiceRecords::port_content(std::string_view port, std::string_view protocol) const {
+  if (!service_.headless) {
+    const auto selects = [&](const ServicePort& p) { return is_port(p, port, protocol); };
+    if (!std::ranges::any_of(service_.ports, selects)) return std::nullopt;
+    return cluster_ip_content(selects);
+  }
+  const auto selects = [&](const EndpointPort& p) { return is_port(p, port, protocol); };
+  std::vector<Item> carrying;
+  for (const auto& item : items_) {
+    if (std::ranges::any_of(slices_[item.slice].ports, selects)) carrying.push_back(item);
+  }
+  if (carrying.empty()) return std::nullopt;
+  return endpoints_content(carrying, selects);
+}
+
+template <typename Selects>
+zones::NameContent ServiceRecords::cluster_ip_content(Selects selects) const {
+  zones::NameContent content;
+  content.addresses = service_.cluster_ips;
+  std::size_t ports = 0;
+  for (const auto& port : service_.ports) {
+    if (!selects(port)) continue;
+    ++ports;
+    // One port number under two protocols is one and the same SRV record.
+    const auto is_same = [&](const auto& srv) { return srv.port == port.port; };
+    if (port.port != 0 && content.srvs.size() < addresses_max && std::ranges::none_of(content.srvs, is_same)) {
+      content.srvs.push_back({.port = port.port, .target = 0});
+    }
+  }
+  if (service_.cluster_ips.empty()) content.srvs.clear();  // not yet allocated: there is nowhere to connect to
+  if (content.srvs.empty()) return content;
+  content.srv_weight = weight_of(ports * service_.cluster_ips.size());
+  content.srv_suffix = service_suffix(service_.key);
+  content.targets.push_back({.label = "", .addresses = service_.cluster_ips});
+  return content;
+}
+
+template <typename Selects>
+zones::NameContent ServiceRecords::endpoints_content(std::span<const Item> items, Selects selects) const {
+  // What each slice offers, worked out once: a slice has up to a thousand endpoints.
+  struct Offer {
+    std::vector<std::uint16_t> ports;  // distinct numbers
+    std::size_t count = 0;             // with repetitions; a slice without ports counts once, as in CoreDNS
+  };
+  std::vector<Offer> offers(slices_.size());
+  for (std::size_t i = 0; i < slices_.size(); ++i) {
+    for (const auto& port : slices_[i].ports) {
+      if (!selects(port)) continue;
+      ++offers[i].count;
+      if (port.port != 0) offers[i].ports.push_back(port.port);
+    }
+    if (slices_[i].ports.empty()) offers[i].count = 1;
+    sort_unique(offers[i].ports);
+  }
+
+  zones::NameContent content;
+  std::size_t pairs = 0;
+  std::vector<std::uint16_t> ports;  // of the target at hand
+  for (auto item = items.begin(); item != items.end();) {
+    const auto end = std::find_if(
+        item, items.end(), [&](const Item& other) { return compare_ignoring_case(other.label, item->label) != 0; });
+    zones::NameContent::Target target{.label = item->label, .addresses = {}};
+    ports.clear();
+    for (; item != end; ++item) {
+      const Offer& offer = offers[item->slice];
+      pairs += offer.count;
+      if (content.addresses.size() < addresses_max) content.addresses.push_back(item->address);
+      if (offer.ports.empty()) continue;
+      if (target.addresses.size() < addresses_max) target.addresses.push_back(item->address);
+      ports.insert(ports.end(), offer.ports.begin(), offer.ports.end());
+    }
+    sort_unique(ports);
+    if (ports.empty() || content.srvs.size() + ports.size() > addresses_max) continue;
+    sort_unique(target.addresses);
+    for (const auto port : ports) {
+      content.srvs.push_back({.port = port, .target = static_cast<std::uint16_t>(content.targets.size())});
+    }
+    content.targets.push_back(std::move(target));
+  }
+  sort_unique(content.addresses);
+  if (!content.srvs.empty()) {
+    content.srv_weight = weight_of(pairs);
+    content.srv_suffix = service_suffix(service_.key);
+  }
+  return content;
+}
+
+bool ServiceRecords::has_port_of(std::string_view protocol) const {
+  const auto is_named = [&](const auto& port) {
+    return is_port_label(port.name) && protocol_label(port.protocol) == protocol;
+  };
+  if (!service_.headless) return std::ranges::any_of(service_.ports, is_named);
+  return std::ranges::any_of(slices_, [&](const ReadySlice& slice) {
+    return !slice.addresses.empty() && std::ranges::any_of(slice.ports, is_named);
+  });
+}
+
+}  // namespace fairlead::k8s

@@ -1,0 +1,102 @@
+// From a Service and its EndpointSlices to the names below "<service>.<namespace>.svc": pure functions.
+//
+// A name is given as the labels that stand in front of the Service, in wire form and lower case: "" is the Service
+// itself, "\4web0" an endpoint, "\5_http\4_tcp" a port, "\4_tcp" the empty non-terminal above it.
+//
+// Threads: values. Names and contents look at the Service and the slices that they were made from.
+// Limits: what no message can hold is left out: addresses_max addresses, targets and SRV records a name.
+// Standards: Kubernetes DNS specification 1.1.0 §2; RFC 2782 (SRV), RFC 8020 (empty non-terminals exist).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "k8s/objects.hpp"
+#include "zones/base/ip_address.hpp"
+#include "zones/dns/domain_name.hpp"
+#include "zones/name_table.hpp"
+
+namespace fairlead::k8s {
+
+/// How objects become names; see ClusterOptions.
+struct RecordOptions {
+  bool pod_names = false;
+  bool endpoint_pod_names = false;
+  bool no_endpoints = false;
+  bool ignore_empty_services = false;
+  dns::DomainName zone;  // PTR targets lie in it
+};
+
+/// A message of 65,535 octets holds fewer records of 16 octets, the smallest there are.
+inline constexpr std::size_t addresses_max = 4095;
+
+/// One ready address of a slice. Its label as stored; empty: the address with dashes.
+struct ReadyAddress {
+  base::IpAddress address;
+  std::string_view label;
+  friend auto operator<=>(const ReadyAddress&, const ReadyAddress&) = default;
+};
+
+/// What DNS sees of an EndpointSlice: the ready addresses.
+struct ReadySlice {
+  std::vector<EndpointPort> ports;
+  std::vector<ReadyAddress> addresses;
+};
+
+/// Sorted, so that slices with equal meaning are equal. Looks at `slice`.
+ReadySlice ready_slice(const EndpointSlice& slice, const RecordOptions& options);
+
+/// True for what fits a DNS label and holds no dot, which could not be asked for.
+bool is_label(std::string_view text);
+/// ASCII lower case.
+std::string to_lower(std::string_view text);
+/// The endpoint's own label: host name, or Pod name when wanted; empty: the address with dashes.
+std::string_view own_label(const Endpoint& endpoint, const RecordOptions& options);
+/// "10-0-0-1", "fd00--1"; an IPv6 form that would end in "-" gets a "0".
+std::string dashed_address(const base::IpAddress& address);
+/// The CNAME target of an ExternalName Service; nothing for an IP address or what is no domain name.
+std::optional<dns::DomainName> external_target(std::string_view external_name);
+/// "\3web\7default\3svc" as stored.
+std::string service_suffix(const ObjectKey& key);
+
+/// All names that the Service (null: none) and the slices can have under any options, "" included, sorted.
+std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices);
+/// The names of ports with their empty non-terminals, for one list of ports.
+void append_port_names(std::span<const ServicePort> ports, std::vector<std::string>& names);
+void append_port_names(std::span<const EndpointPort> ports, std::vector<std::string>& names);
+
+/// The names of one Service.
+class ServiceRecords {
+ public:
+  ServiceRecords(const Service& service, std::span<const ReadySlice> slices, const RecordOptions& options);
+
+  /// What the name has; nothing when it does not exist.
+  std::optional<zones::NameContent> content(std::string_view name) const;
+
+ private:
+  struct Item {
+    std::string label;
+    base::IpAddress address;
+    std::uint32_t slice;
+  };
+
+  std::optional<zones::NameContent> service_content() const;
+  std::optional<zones::NameContent> endpoint_content(std::string_view label) const;
+  std::optional<zones::NameContent> port_content(std::string_view port, std::string_view protocol) const;
+  template <typename Selects>
+  zones::NameContent endpoints_content(std::span<const Item> items, Selects selects) const;
+  template <typename Selects>
+  zones::NameContent cluster_ip_content(Selects selects) const;
+  bool has_port_of(std::string_view protocol_label) const;
+
+  const Service& service_;
+  std::span<const ReadySlice> slices_;
+  const RecordOptions& options_;
+  std::vector<Item> items_;  // sorted by label without case, label, address
+};
+
+}  // namespace fairlead::k8s

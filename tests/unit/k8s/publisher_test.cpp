@@ -1,0 +1,255 @@
+#include "k8s/publisher.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "record_table.hpp"
+
+using namespace fairlead;
+using namespace fairlead::k8s;
+using namespace fairlead::k8s::test;
+
+namespace {
+
+constexpr std::chrono::seconds patience{20};
+
+std::string wire(std::string_view presentation_form) {
+  const auto name = dns::DomainName::parse(presentation_form).value();
+  const auto octets = name.view().wire();
+  return {reinterpret_cast<const char*>(octets.data()), octets.size() - 1};
+}
+
+// The table first, so that it goes last: no reader may be registered on the thread that destroys it.
+struct Fixture {
+  ClusterTable table;
+  ObjectStore store{cluster_local()};
+  std::uint32_t now = 1000;
+  std::vector<PublishedBatch> batches;
+  Publisher publisher{store,
+                      table,
+                      {.ttl = 7,
+                       .on_published = [this](const PublishedBatch& batch) { batches.push_back(batch); },
+                       .unix_time = [this] { return now; }}};
+
+  PublishedBatch publish() {
+    const base::ReaderThread thread;
+    return publisher.publish_pending();
+  }
+  bool has(const zones::NameTable& names, std::string_view owner) {
+    const base::ReaderThread thread;
+    const base::ReadSection section;
+    return names.find(wire(owner)) != nullptr;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a published name has its records, the TTL of the options and empty non-terminals above its reverse name") {
+  Fixture f;
+  f.store.upsert(Namespace{"default"});
+  f.store.upsert(cluster_ip_service("default/web", {"10.0.0.1"}));
+  f.publish();
+  {
+    const base::ReaderThread thread;
+    const base::ReadSection section;
+    const auto* const web = f.table.forward.find(wire("web.default.svc"));
+    REQUIRE(web != nullptr);
+    CHECK(web->a_count() == 1);
+    CHECK(web->ttl() == 7);
+    CHECK(f.table.apex_nameservers.read() != nullptr);
+  }
+  for (const auto* owner :
+       {"1.0.0.10.in-addr.arpa", "0.0.10.in-addr.arpa", "0.10.in-addr.arpa", "10.in-addr.arpa", "in-addr.arpa"}) {
+    CHECK(f.has(f.table.reverse, owner));
+  }
+  CHECK(f.publisher.names() == 7);
+  f.store.remove(Kind::service, key("default/web"));
+  f.publish();
+  CHECK(f.table.reverse.size() == 0);
+  CHECK(f.publisher.names() == 1);
+}
+
+TEST_CASE("a batch without a visible change puts nothing, keeps the serial and calls nobody") {
+  Fixture f;
+  f.store.upsert(Namespace{"default"});
+  f.store.upsert(headless_service("default/db"));
+  const std::vector<EndpointPort> sql{{"sql", Protocol::tcp, 5432}};
+  f.store.upsert(slice("default/db-1", "db", sql, {endpoint({"10.1.0.1"}, "a"), endpoint({"10.1.0.2"}, "b")}));
+  f.publish();
+  const auto serial = f.table.serial.load();
+  REQUIRE(f.batches.size() == 1);
+
+  f.store.upsert(slice("default/db-1", "db", sql, {endpoint({"10.1.0.1"}, "a")}));
+  f.store.upsert(slice("default/db-2", "db", sql, {endpoint({"10.1.0.2"}, "b")}));
+  const auto moved = f.publish();
+  CHECK(moved.puts == 0);
+  CHECK(moved.erases == 0);
+  CHECK(moved.unchanged > 0);
+  CHECK(f.table.serial.load() == serial);
+  CHECK(f.batches.size() == 1);
+}
+
+TEST_CASE("a batch counts only the names that changed") {
+  Fixture f;
+  f.store.upsert(Namespace{"default"});
+  f.store.upsert(headless_service("default/db"));
+  EndpointSlice many = slice("default/db-1", "db", {}, {});
+  for (int i = 0; i < 200; ++i) many.endpoints.push_back(endpoint({("10.1.0." + std::to_string(i)).c_str()}));
+  f.store.upsert(many);
+  f.publish();
+  many.endpoints.push_back(endpoint({"10.1.0.200"}));
+  f.store.upsert(many);
+  const auto one = f.publish();
+  CHECK(one.puts == 3);  // the endpoint, its reverse name and the Service
+  CHECK(one.erases == 0);
+}
+
+TEST_CASE("each kind of difference between two contents of a name is seen") {
+  Fixture f;
+  f.store.upsert(Namespace{"default"});
+  const auto publish = [&](Service service) {
+    f.store.upsert(std::move(service));
+    return f.publish().puts;
+  };
+  CHECK(publish(cluster_ip_service("default/web", {"10.0.0.1"})) > 0);
+  CHECK(publish(cluster_ip_service("default/web", {"10.0.0.2"})) > 0);
+  CHECK(publish(cluster_ip_service("default/web", {"10.0.0.2", "fd00::1"})) > 0);
+  CHECK(publish(cluster_ip_service("default/web", {"10.0.0.2", "fd00::1"}, {{"", Protocol::tcp, 80}})) == 1);
+  CHECK(publish(cluster_ip_service("default/web", {"10.0.0.2", "fd00::1"}, {{"", Protocol::tcp, 81}})) == 1);
+  CHECK(publish(cluster_ip_service("default/web", {"10.0.0.2", "fd00::1"},
+                                   {{"", Protocol::tcp, 81}, {"", Protocol::tcp, 81}})) == 1);  // the weight
+  CHECK(publish(external_service("default/web", "a.example")) == 1);
+  CHECK(publish(external_service("default/web", "b.example")) == 1);
+  CHECK(publish(headless_service("default/web")) == 1);
+  f.store.upsert(slice("default/web-1", "web", {}, {endpoint({"10.1.0.1"}, "a")}));
+  CHECK(f.publish().puts > 0);
+  f.store.upsert(slice("default/web-1", "web", {}, {endpoint({"10.1.0.1"}, "b")}));
+  CHECK(f.publish().puts == 2);  // the new name, and the PTR record that now leads to it
+}
+
+TEST_CASE("the serial is the Unix time and rises strictly with every visible change") {
+  Fixture f;
+  CHECK(f.table.serial.load() == 1000);
+  f.now = 2000;
+  f.store.upsert(Namespace{"a"});
+  f.publish();
+  CHECK(f.table.serial.load() == 2000);
+  f.store.upsert(Namespace{"b"});
+  f.publish();
+  CHECK(f.table.serial.load() == 2001);
+  f.now = 1500;
+  f.store.remove(Kind::kNamespace, {"", "b"});
+  f.publish();
+  CHECK(f.table.serial.load() == 2002);
+  f.publish();
+  CHECK(f.table.serial.load() == 2002);
+}
+
+TEST_CASE("synced is set when every kind was listed and published, and stays set") {
+  Fixture f;
+  for (const auto kind : {Kind::kNamespace, Kind::service, Kind::endpoint_slice}) {
+    f.publish();
+    CHECK_FALSE(f.table.synced.load());
+    f.store.begin_list(kind);
+    f.store.end_list(kind);
+  }
+  f.publish();
+  CHECK(f.table.synced.load());
+  f.store.begin_list(Kind::service);
+  f.publish();
+  CHECK(f.table.synced.load());
+}
+
+TEST_CASE("the publisher's thread publishes within milliseconds, sleeps when idle and can be started again") {
+  Fixture f;
+  f.publisher.start();
+  f.publisher.start();
+  f.store.upsert(Namespace{"default"});
+  REQUIRE(f.publisher.flush(patience));
+  CHECK(f.has(f.table.forward, "default.svc"));
+  f.publisher.stop();
+  f.publisher.stop();
+  f.store.upsert(Namespace{"later"});
+  CHECK_FALSE(f.publisher.flush(std::chrono::milliseconds(20)));
+  CHECK_FALSE(f.has(f.table.forward, "later.svc"));
+  f.publisher.start();
+  REQUIRE(f.publisher.flush(patience));
+  CHECK(f.has(f.table.forward, "later.svc"));
+  REQUIRE(f.batches.size() == 2);
+  CHECK(f.batches[0].published - f.batches[0].oldest_change < std::chrono::seconds(2));
+}
+
+TEST_CASE("the publisher stops while events keep coming") {
+  Fixture f;
+  f.publisher.start();
+  std::jthread events([&](std::stop_token stop) {
+    for (int i = 0; !stop.stop_requested(); ++i)
+      f.store.upsert(cluster_ip_service("default/web", {i % 2 == 0 ? "10.0.0.1" : "10.0.0.2"}));
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  f.publisher.stop();
+  CHECK(true);
+}
+
+TEST_CASE("names that still exist never blink: relists, moves between slices, ClusterIPs that change hands") {
+  Fixture f;
+  const std::vector<EndpointPort> sql{{"sql", Protocol::tcp, 5432}};
+  const auto list_services = [&](const char* owner) {
+    f.store.begin_list(Kind::service);
+    f.store.upsert(headless_service("default/db"));
+    f.store.upsert(cluster_ip_service("default/web", {"10.0.0.1"}));
+    f.store.upsert(cluster_ip_service(owner, {"10.0.0.2"}));
+    f.store.end_list(Kind::service);
+  };
+  const auto list_slices = [&](bool first) {
+    f.store.begin_list(Kind::endpoint_slice);
+    // In the order in which nothing is lost: the new home before the old one is left.
+    f.store.upsert(slice(first ? "default/db-1" : "default/db-2", "db", sql, {endpoint({"10.1.0.1"}, "a")}));
+    f.store.end_list(Kind::endpoint_slice);
+  };
+  f.store.begin_list(Kind::kNamespace);
+  f.store.upsert(Namespace{"default"});
+  f.store.end_list(Kind::kNamespace);
+  list_services("default/x");
+  list_slices(true);
+  f.publisher.start();
+  REQUIRE(f.publisher.flush(patience));
+  REQUIRE(f.table.synced.load());
+
+  std::atomic<int> missing = 0;
+  std::atomic<long> looks = 0;
+  {
+    std::jthread reader([&](std::stop_token stop) {
+      const base::ReaderThread thread;
+      const std::vector<std::string> forward{wire("web.default.svc"),     wire("db.default.svc"),
+                                             wire("a.db.default.svc"),    wire("_sql._tcp.db.default.svc"),
+                                             wire("_tcp.db.default.svc"), wire("default.svc")};
+      const std::vector<std::string> reverse{wire("1.0.0.10.in-addr.arpa"), wire("1.0.1.10.in-addr.arpa"),
+                                             wire("2.0.0.10.in-addr.arpa"), wire("0.1.10.in-addr.arpa")};
+      while (!stop.stop_requested()) {
+        const base::ReadSection section;
+        for (const auto& owner : forward) {
+          const auto* const entry = f.table.forward.find(owner);
+          if (entry == nullptr || entry->presence() != zones::Presence::exists) ++missing;
+        }
+        for (const auto& owner : reverse) missing += f.table.reverse.find(owner) == nullptr ? 1 : 0;
+        ++looks;
+      }
+    });
+    for (int round = 0; round < 60; ++round) {
+      list_services(round % 2 == 0 ? "default/y" : "default/x");
+      list_slices(round % 2 != 0);
+      f.store.begin_list(Kind::kNamespace);
+      f.store.upsert(Namespace{"default"});
+      f.store.end_list(Kind::kNamespace);
+      f.store.begin_list(Kind::service);
+      f.store.abort_list(Kind::service);
+      if (round % 3 == 0) REQUIRE(f.publisher.flush(patience));
+    }
+    REQUIRE(f.publisher.flush(patience));
+  }
+  CHECK(looks > 100);
+  CHECK(missing == 0);
+}

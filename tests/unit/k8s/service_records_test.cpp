@@ -1,0 +1,315 @@
+#include <doctest/doctest.h>
+
+#include "k8s/service_records.hpp"
+#include "record_table.hpp"
+
+using namespace fairlead;
+using namespace fairlead::k8s;
+using namespace fairlead::k8s::test;
+
+namespace {
+const std::vector<ServicePort> web_ports{{"http", Protocol::tcp, 80}, {"metrics", Protocol::tcp, 9090}};
+}
+
+TEST_CASE("a ClusterIP Service has its address and an SRV record for each port, named or not") {
+  const auto table = table_of({}, cluster_ip_service("default/web", {"10.0.0.1"}, web_ports),
+                              cluster_ip_service("default/plain", {"10.0.0.2"}, {{"", Protocol::udp, 53}}));
+  CHECK(table.dump() == R"(
+1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.
+2.0.0.10.in-addr.arpa PTR plain.default.svc.cluster.local.
+_http._tcp.web.default.svc A 10.0.0.1
+_http._tcp.web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
+_metrics._tcp.web.default.svc A 10.0.0.1
+_metrics._tcp.web.default.svc SRV 0 100 9090 web.default.svc glue 10.0.0.1
+_tcp.web.default.svc exists
+default.svc exists
+plain.default.svc A 10.0.0.2
+plain.default.svc SRV 0 100 53 plain.default.svc glue 10.0.0.2
+web.default.svc A 10.0.0.1
+web.default.svc SRV 0 50 80 web.default.svc glue 10.0.0.1
+web.default.svc SRV 0 50 9090 web.default.svc glue 10.0.0.1
+)");
+}
+
+TEST_CASE("NodePort and LoadBalancer Services answer like ClusterIP") {
+  auto service = cluster_ip_service("default/web", {"10.0.0.1"}, web_ports);
+  const auto plain = table_of({}, service).dump();
+  service.type = Service::Type::node_port;
+  CHECK(table_of({}, service).dump() == plain);
+  service.type = Service::Type::load_balancer;
+  CHECK(table_of({}, service).dump() == plain);
+}
+
+TEST_CASE("a dual-stack Service has both families, and its SRV weight counts ports times addresses") {
+  const auto table = table_of({}, cluster_ip_service("default/web", {"10.0.0.1", "fd00::1"}, web_ports));
+  CHECK(table.dump("web.default.svc") == R"(
+web.default.svc A 10.0.0.1
+web.default.svc AAAA fd00::1
+web.default.svc SRV 0 25 80 web.default.svc glue 10.0.0.1 fd00::1
+web.default.svc SRV 0 25 9090 web.default.svc glue 10.0.0.1 fd00::1
+)");
+  CHECK(table.dump("_http._tcp.web.default.svc") == R"(
+_http._tcp.web.default.svc A 10.0.0.1
+_http._tcp.web.default.svc AAAA fd00::1
+_http._tcp.web.default.svc SRV 0 50 80 web.default.svc glue 10.0.0.1 fd00::1
+)");
+}
+
+TEST_CASE("one port number under two protocols is one SRV record at the Service, with both in the weight") {
+  const auto table = table_of({}, cluster_ip_service("default/dns", {"10.0.0.10"},
+                                                     {{"dns", Protocol::udp, 53}, {"dns-tcp", Protocol::tcp, 53}}));
+  CHECK(table.dump("dns.default.svc") == R"(
+dns.default.svc A 10.0.0.10
+dns.default.svc SRV 0 50 53 dns.default.svc glue 10.0.0.10
+)");
+  CHECK(table.names.contains("_dns._udp.dns.default.svc"));
+  CHECK(table.names.contains("_dns-tcp._tcp.dns.default.svc"));
+  CHECK(table.names.contains("_udp.dns.default.svc"));
+  CHECK_FALSE(table.names.contains("_dns._tcp.dns.default.svc"));
+  CHECK_FALSE(table.names.contains("_sctp.dns.default.svc"));
+}
+
+TEST_CASE("a Service without ports, or without an address yet, exists and has no SRV records") {
+  CHECK(table_of({}, cluster_ip_service("default/web", {"10.0.0.1"})).dump("web.default.svc") ==
+        "\nweb.default.svc A 10.0.0.1\n");
+  CHECK(table_of({}, cluster_ip_service("default/web", {}, web_ports)).dump("web.default.svc") ==
+        "\nweb.default.svc exists\n");
+}
+
+TEST_CASE("a headless Service has the addresses, names and ports of its slices") {
+  const auto table = table_of({}, headless_service("default/db", {{"ignored", Protocol::tcp, 1}}),
+                              slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}},
+                                    {endpoint({"10.1.0.5"}, "db-0"), endpoint({"10.1.0.6"})}));
+  CHECK(table.dump() == R"(
+10-1-0-6.db.default.svc A 10.1.0.6
+10-1-0-6.db.default.svc SRV 0 100 5432 10-1-0-6.db.default.svc glue 10.1.0.6
+5.0.1.10.in-addr.arpa PTR db-0.db.default.svc.cluster.local.
+6.0.1.10.in-addr.arpa PTR 10-1-0-6.db.default.svc.cluster.local.
+_sql._tcp.db.default.svc A 10.1.0.5
+_sql._tcp.db.default.svc A 10.1.0.6
+_sql._tcp.db.default.svc SRV 0 50 5432 10-1-0-6.db.default.svc glue 10.1.0.6
+_sql._tcp.db.default.svc SRV 0 50 5432 db-0.db.default.svc glue 10.1.0.5
+_tcp.db.default.svc exists
+db-0.db.default.svc A 10.1.0.5
+db-0.db.default.svc SRV 0 100 5432 db-0.db.default.svc glue 10.1.0.5
+db.default.svc A 10.1.0.5
+db.default.svc A 10.1.0.6
+db.default.svc SRV 0 50 5432 10-1-0-6.db.default.svc glue 10.1.0.6
+db.default.svc SRV 0 50 5432 db-0.db.default.svc glue 10.1.0.5
+default.svc exists
+)");
+}
+
+TEST_CASE("a headless Service without ready endpoints does not exist, and says why") {
+  const auto table = table_of({}, headless_service("default/db"),
+                              slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {not_ready({"10.1.0.5"})}));
+  CHECK(table.dump() == R"(
+db.default.svc no ready endpoints
+default.svc exists
+)");
+}
+
+TEST_CASE("a headless Service's slices without ports answer addresses and no SRV records") {
+  const auto table =
+      table_of({}, headless_service("default/db"), slice("default/db-1", "db", {}, {endpoint({"10.1.0.5"}, "db-0")}));
+  CHECK(table.dump("db.default.svc") == "\ndb.default.svc A 10.1.0.5\n");
+  CHECK(table.dump("db-0.db.default.svc") == "\ndb-0.db.default.svc A 10.1.0.5\n");
+}
+
+TEST_CASE("the slices of both families and duplicates of an endpoint are one name; the weight counts duplicates") {
+  const std::vector<EndpointPort> sql{{"sql", Protocol::tcp, 5432}};
+  const auto table =
+      table_of({}, headless_service("default/db"), slice("default/db-4", "db", sql, {endpoint({"10.1.0.5"}, "db-0")}),
+               slice("default/db-4b", "db", sql, {endpoint({"10.1.0.5"}, "db-0")}),
+               slice("default/db-6", "db", sql, {endpoint({"fd01::5"}, "db-0")}));
+  CHECK(table.dump("db-0.db.default.svc") == R"(
+db-0.db.default.svc A 10.1.0.5
+db-0.db.default.svc AAAA fd01::5
+db-0.db.default.svc SRV 0 33 5432 db-0.db.default.svc glue 10.1.0.5 fd01::5
+)");
+  CHECK(table.dump("db.default.svc") == R"(
+db.default.svc A 10.1.0.5
+db.default.svc AAAA fd01::5
+db.default.svc SRV 0 33 5432 db-0.db.default.svc glue 10.1.0.5 fd01::5
+)");
+}
+
+TEST_CASE("only slices that carry a port stand behind its name") {
+  const auto table = table_of(
+      {}, headless_service("default/db"),
+      slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {endpoint({"10.1.0.5"})}),
+      slice("default/db-2", "db", {{"sql", Protocol::tcp, 6432}, {"", Protocol::udp, 7}}, {endpoint({"10.1.0.6"})}),
+      slice("default/db-3", "db", {{"web", Protocol::tcp, 80}}, {endpoint({"10.1.0.7"})}));
+  CHECK(table.dump("_sql._tcp.db.default.svc") == R"(
+_sql._tcp.db.default.svc A 10.1.0.5
+_sql._tcp.db.default.svc A 10.1.0.6
+_sql._tcp.db.default.svc SRV 0 50 5432 10-1-0-5.db.default.svc glue 10.1.0.5
+_sql._tcp.db.default.svc SRV 0 50 6432 10-1-0-6.db.default.svc glue 10.1.0.6
+)");
+  CHECK(table.dump("db.default.svc") == R"(
+db.default.svc A 10.1.0.5
+db.default.svc A 10.1.0.6
+db.default.svc A 10.1.0.7
+db.default.svc SRV 0 25 5432 10-1-0-5.db.default.svc glue 10.1.0.5
+db.default.svc SRV 0 25 7 10-1-0-6.db.default.svc glue 10.1.0.6
+db.default.svc SRV 0 25 6432 10-1-0-6.db.default.svc glue 10.1.0.6
+db.default.svc SRV 0 25 80 10-1-0-7.db.default.svc glue 10.1.0.7
+)");
+  CHECK_FALSE(table.names.contains("_udp.db.default.svc"));
+}
+
+TEST_CASE("the weight is never below one") {
+  EndpointSlice many = slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {});
+  for (int i = 0; i < 250; ++i) many.endpoints.push_back(endpoint({("10.1.0." + std::to_string(i)).c_str()}));
+  CHECK(table_of({}, headless_service("default/db"), many).names.at("db.default.svc").srv_weight == 1);
+}
+
+TEST_CASE("endpoint names exist for ClusterIP Services too, with the ports of the slice") {
+  const auto table =
+      table_of({}, cluster_ip_service("default/web", {"10.0.0.1"}, web_ports),
+               slice("default/web-1", "web", {{"http", Protocol::tcp, 8080}}, {endpoint({"10.1.0.5"}, "a")}));
+  CHECK(table.dump("a.web.default.svc") == R"(
+a.web.default.svc A 10.1.0.5
+a.web.default.svc SRV 0 100 8080 a.web.default.svc glue 10.1.0.5
+)");
+  CHECK(table.dump("_http._tcp.web.default.svc") == R"(
+_http._tcp.web.default.svc A 10.0.0.1
+_http._tcp.web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
+)");
+  CHECK(table.dump("5.0.1.10.in-addr.arpa") == "\n5.0.1.10.in-addr.arpa PTR a.web.default.svc.cluster.local.\n");
+}
+
+TEST_CASE("an endpoint is named by host name, by Pod name when wanted, or by its address") {
+  const RecordOptions pod_names{.endpoint_pod_names = true, .zone = {}};
+  CHECK(own_label(endpoint({"10.1.0.5"}, "a", "pod"), {}) == "a");
+  CHECK(own_label(endpoint({"10.1.0.5"}, "a", "pod"), pod_names) == "a");
+  CHECK(own_label(endpoint({"10.1.0.5"}, "", "pod"), pod_names) == "pod");
+  CHECK(own_label(endpoint({"10.1.0.5"}, "", "pod"), {}).empty());
+  CHECK(own_label(endpoint({"10.1.0.5"}, "", std::string(63, 'p')), pod_names) == std::string(63, 'p'));
+  CHECK(own_label(endpoint({"10.1.0.5"}, "", std::string(64, 'p')), pod_names).empty());
+  CHECK(own_label(endpoint({"10.1.0.5"}, "", "pod.with.dots"), pod_names).empty());
+
+  CHECK(dashed_address(address("10.1.0.5")) == "10-1-0-5");
+  CHECK(dashed_address(address("fd00::1")) == "fd00--1");
+  CHECK(dashed_address(address("fd00::")) == "fd00--0");
+  CHECK(dashed_address(address("::ffff:10.0.0.1")) == "--ffff-10-0-0-1");
+}
+
+TEST_CASE("names go out as stored, and are found in lower case") {
+  const auto table =
+      table_of({}, headless_service("default/db"),
+               slice("default/db-1", "db", {{"SQL", Protocol::tcp, 5432}}, {endpoint({"10.1.0.5"}, "Db-0")}));
+  CHECK(table.dump("db-0.db.default.svc") == R"(
+db-0.db.default.svc A 10.1.0.5
+db-0.db.default.svc SRV 0 100 5432 Db-0.db.default.svc glue 10.1.0.5
+)");
+  CHECK(table.names.contains("_sql._tcp.db.default.svc"));
+  CHECK(table.dump("5.0.1.10.in-addr.arpa") == "\n5.0.1.10.in-addr.arpa PTR Db-0.db.default.svc.cluster.local.\n");
+}
+
+TEST_CASE("ExternalName is an alias and nothing else") {
+  const auto with_slice = slice("default/ext-1", "ext", {{"a", Protocol::tcp, 1}}, {endpoint({"10.1.0.5"})});
+  auto service = external_service("default/ext", "www.example.com");
+  service.ports = web_ports;
+  const std::string alias = "\next.default.svc CNAME www.example.com.\n";
+  const auto table = table_of({}, service, with_slice);
+  CHECK(table.dump("ext.default.svc") == alias);
+  CHECK_FALSE(table.names.contains("10-1-0-5.ext.default.svc"));
+  CHECK_FALSE(table.names.contains("_http._tcp.ext.default.svc"));
+  CHECK_FALSE(table.names.contains("_tcp.ext.default.svc"));
+  CHECK(table_of({}, external_service("default/ext", "www.example.com.")).dump("ext.default.svc") == alias);
+  CHECK(table_of({.no_endpoints = true, .ignore_empty_services = true, .zone = {}}, service).dump("ext.default.svc") ==
+        alias);
+}
+
+TEST_CASE("an ExternalName that is an IP address or no domain name does not exist; the latter is counted") {
+  for (const auto* target : {"192.0.2.1", "fd00::1", "", ".", "a..b", "toolong.toolong."}) {
+    CAPTURE(target);
+    ObjectStore store(cluster_local());
+    store.upsert(Namespace{"default"});
+    store.upsert(external_service("default/ext", target == std::string("toolong.toolong.")
+                                                     ? std::string(64, 'a') + ".example"
+                                                     : std::string(target)));
+    RecordTable table;
+    store.drain(table);
+    CHECK(table.dump() == "\ndefault.svc exists\n");
+    CHECK(store.skipped_objects() == (base::IpAddress::parse(target) ? 0 : 1));
+  }
+}
+
+TEST_CASE("without endpoints a ClusterIP Service answers, unless empty Services are ignored") {
+  const auto service = cluster_ip_service("default/web", {"10.0.0.1"}, web_ports);
+  const auto empty = slice("default/web-1", "web", {{"http", Protocol::tcp, 80}}, {not_ready({"10.1.0.5"})});
+  const auto full = slice("default/web-1", "web", {{"http", Protocol::tcp, 80}}, {endpoint({"10.1.0.5"})});
+  const RecordOptions ignoring{.ignore_empty_services = true, .zone = {}};
+  CHECK(table_of({}, service, empty).names.contains("_http._tcp.web.default.svc"));
+  CHECK(table_of(ignoring, service, empty).dump() == R"(
+1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.
+default.svc exists
+web.default.svc no ready endpoints
+)");
+  CHECK(table_of(ignoring, service, full).dump() == table_of({}, service, full).dump());
+}
+
+TEST_CASE("noendpoints leaves ClusterIP Services alone and drops headless, endpoint and reverse endpoint names") {
+  const RecordOptions no_endpoints{.no_endpoints = true, .ignore_empty_services = true, .zone = {}};
+  const auto table =
+      table_of(no_endpoints, cluster_ip_service("default/web", {"10.0.0.1"}, {{"http", Protocol::tcp, 80}}),
+               headless_service("default/db"),
+               slice("default/web-1", "web", {{"http", Protocol::tcp, 80}}, {endpoint({"10.1.0.5"})}),
+               slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {endpoint({"10.1.0.6"})}));
+  CHECK(table.dump() == R"(
+1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.
+_http._tcp.web.default.svc A 10.0.0.1
+_http._tcp.web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
+_tcp.web.default.svc exists
+default.svc exists
+web.default.svc A 10.0.0.1
+web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
+)");
+}
+
+TEST_CASE("a Namespace has a name below svc, and below pod when pod names are served") {
+  CHECK(table_of({}).dump() == "\ndefault.svc exists\n");
+  CHECK(table_of({.pod_names = true, .zone = {}}).dump() == "\ndefault.pod exists\ndefault.svc exists\n");
+}
+
+TEST_CASE("Services of a Namespace that is not known have no names, as in CoreDNS") {
+  ObjectStore store(cluster_local());
+  store.upsert(cluster_ip_service("late/web", {"10.0.0.1"}));
+  store.upsert(slice("late/web-1", "web", {}, {endpoint({"10.1.0.5"})}));
+  RecordTable table;
+  store.drain(table);
+  CHECK(table.dump() == "\n");
+  store.upsert(Namespace{"late"});
+  store.drain(table);
+  CHECK(table.dump() == R"(
+1.0.0.10.in-addr.arpa PTR web.late.svc.cluster.local.
+10-1-0-5.web.late.svc A 10.1.0.5
+5.0.1.10.in-addr.arpa PTR 10-1-0-5.web.late.svc.cluster.local.
+late.svc exists
+web.late.svc A 10.0.0.1
+)");
+  store.remove(Kind::kNamespace, {"", "late"});
+  store.drain(table);
+  CHECK(table.dump() == "\n");
+}
+
+TEST_CASE("what a message cannot hold is left out") {
+  std::vector<EndpointSlice> parts;
+  ObjectStore store(cluster_local());
+  store.upsert(Namespace{"default"});
+  store.upsert(headless_service("default/big"));
+  for (int i = 0; i < 20; ++i) {
+    EndpointSlice part = slice("default/big-" + std::to_string(i), "big", {{"a", Protocol::tcp, 1}}, {});
+    for (int k = 0; k < 250; ++k) {
+      part.endpoints.push_back(endpoint({("10.1." + std::to_string(i) + "." + std::to_string(k)).c_str()}));
+    }
+    store.upsert(part);
+  }
+  RecordTable table;
+  store.drain(table);
+  CHECK(table.names.at("big.default.svc").addresses.size() == addresses_max);
+  CHECK(table.names.at("big.default.svc").srvs.size() == addresses_max);
+  CHECK(table.names.contains("10-1-19-249.big.default.svc"));
+}
