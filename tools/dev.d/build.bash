@@ -55,24 +55,34 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-
 run_build() {
   local preset=${1:-release}
   check_preset "$preset"
-  install_packages || return
+  install_packages build || return
+  if [ "$preset" = fuzz ]; then install_packages test || return; fi
   build_preset "$preset"
 }
 
-build_preset() {
-  local preset=$1 output begin=$SECONDS
-  if [ ! -f "build/$preset/build.ninja" ]; then
-    step "cmake: configuring $preset" cmake --preset "$preset" || return
+configure_preset() {
+  local preset=$1
+  # CMake does not notice a folder that gets its first CMakeLists.txt.
+  if [ ! -f "build/$preset/build.ninja" ] ||
+    [ -n "$(find . -path ./build -prune -o -name CMakeLists.txt -newer "build/$preset/build.ninja" -print -quit)" ]; then
+    step "cmake: configuring $preset" cmake --preset "$preset"
   fi
+}
+
+build_preset() { # PRESET [TARGETS...]
+  local preset=$1 output begin=$SECONDS targets=()
+  shift
+  [ $# -eq 0 ] || targets=(--target "$@")
+  configure_preset "$preset" || return
   # Nothing to do is the common case and stays silent.
-  if output=$(ninja -C "build/$preset" -n 2>/dev/null) && grep -q 'no work to do' <<<"$output"; then
+  if output=$(ninja -C "build/$preset" -n "$@" 2>/dev/null) && grep -q 'no work to do' <<<"$output"; then
     return 0
   fi
   if [ -t 1 ]; then
-    cmake --build --preset "$preset" -j "$jobs" || return
+    cmake --build --preset "$preset" -j "$jobs" "${targets[@]}" || return
     say "$(minutes $((SECONDS - begin)))  build: $preset"
   else
-    step "build: $preset" cmake --build --preset "$preset" -j "$jobs"
+    step "build: $preset" cmake --build --preset "$preset" -j "$jobs" "${targets[@]}"
   fi
 }
 

@@ -3,24 +3,36 @@
 
 help_setup() {
   cat <<'HELP'
-usage: tools/dev setup
+usage: tools/dev setup [--build]
 
 Installs by apt-get the packages of tools/dev.d/packages.txt (no service is started or enabled), and builds
 kube-apiserver, kubectl and etcd from their Go modules into $FAIRLEAD_CACHE/kube, once per version. The Go toolchain
 is the one on PATH if it is new enough, else Debian's Go fetches a newer one as a module. Set KUBEBUILDER_ASSETS to
-a folder that holds the three programs to use those instead.
+a folder that holds the three programs to use those instead. With --build only what building needs is installed.
 HELP
 }
 
 kube_module=$root/tests/e2e/apiserver
 
 run_setup() {
-  [ $# -eq 0 ] || fail "setup takes no arguments"
-  install_packages || return
-  build_kube
+  case ${1:-} in
+    '') install_packages build test && build_kube ;;
+    --build) install_packages build ;;
+    *) fail "setup takes --build or nothing" ;;
+  esac
 }
 
-packages_wanted() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$root/tools/dev.d/packages.txt"; }
+# packages_of GROUP... prints the packages of these groups of packages.txt, or a name that is no group as it is.
+packages_of() {
+  local group
+  for group in "$@"; do
+    if grep -qx "\[$group\]" "$root/tools/dev.d/packages.txt"; then
+      sed -n -e 's/#.*//' -e '/^\['"$group"'\]/,/^\[/{/^\[/d; /^[[:space:]]*$/d; p}' "$root/tools/dev.d/packages.txt"
+    else
+      echo "$group"
+    fi
+  done
+}
 
 # The installed packages themselves are asked, not a stamp that can outlive them: it costs 20 ms.
 packages_missing() {
@@ -37,9 +49,9 @@ as_root() {
   fi
 }
 
-install_packages() { # [EXTRA PACKAGES...]
+install_packages() { # GROUP OR PACKAGE...
   local missing
-  missing=$({ packages_wanted; printf '%s\n' "$@"; } | sed '/^$/d' | packages_missing)
+  missing=$(packages_of "$@" | packages_missing)
   [ -n "$missing" ] || return 0
   [ -r /etc/os-release ] && grep -q '^VERSION_CODENAME=bookworm' /etc/os-release ||
     say "tools/dev: this is not Debian 12; packages may have other names or versions here"

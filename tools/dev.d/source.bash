@@ -25,7 +25,7 @@ cpp_files() { # PATTERN...
 }
 
 run_format() {
-  install_packages || return
+  install_packages build test || return
   case ${1:-} in
     '') cpp_files '*.cpp' '*.hpp' | xargs -0 -r -n 20 -P "$jobs" clang-format-19 -i ;;
     --check)
@@ -37,7 +37,7 @@ run_format() {
 }
 
 run_tidy() {
-  install_packages || return
+  install_packages build test || return
   [ -f build/dev/compile_commands.json ] || step "cmake: configuring dev" cmake --preset dev
   local files=("$@")
   [ ${#files[@]} -gt 0 ] || mapfile -d '' -t files < <(cpp_files '*.cpp')

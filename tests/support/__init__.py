@@ -1,0 +1,1 @@
+"""What Python tests share: processes, certificates, a real control plane, the server under test, DNS messages."""
