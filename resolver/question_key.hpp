@@ -11,6 +11,7 @@
 #include <cstring>
 #include <span>
 
+#include "resolver/random.hpp"
 #include "zones/dns/domain_name.hpp"
 #include "zones/dns/message_writer.hpp"
 #include "zones/dns/rr_type.hpp"
@@ -41,10 +42,8 @@ class QuestionKey {
 };
 
 struct HashSeed {
-  /// Random.
-  HashSeed();
-  std::uint64_t a;
-  std::uint64_t b;
+  std::uint64_t a = random_u64();
+  std::uint64_t b = random_u64();
 };
 
 /// Multiply and fold, eight octets at a time.
@@ -66,8 +65,5 @@ inline std::uint64_t hash_octets(std::span<const std::uint8_t> octets, const Has
   hash = fold(hash ^ word, factor);
   return fold(hash ^ seed.b, seed.a | 1);
 }
-
-/// `count` octets nobody can foresee, from the kernel. Ends the process if there are none: ids would be guessable.
-void fill_random(std::span<std::uint8_t> octets);
 
 }  // namespace fairlead::resolver

@@ -1,5 +1,7 @@
 #include "resolver/upstream.hpp"
 
+#include "resolver/ares_upstream.hpp"
+
 namespace fairlead::resolver {
 
 std::string UpstreamAddress::to_string() const {
@@ -16,6 +18,14 @@ std::string_view to_string(UpstreamError error) {
     case UpstreamError::cancelled: return "cancelled";
   }
   return "unknown";
+}
+
+std::unique_ptr<Upstream> make_upstream(asio::io_context& io, const UpstreamConfig& config) {
+  switch (config.address.protocol) {
+    case UpstreamProtocol::dns: return make_ares_upstream(io, config);
+    case UpstreamProtocol::tls: return nullptr;
+  }
+  return nullptr;
 }
 
 }  // namespace fairlead::resolver

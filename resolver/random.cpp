@@ -1,7 +1,8 @@
-#include "resolver/question_key.hpp"
+#include "resolver/random.hpp"
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include <sys/random.h>
 
@@ -18,11 +19,22 @@ void fill_random(std::span<std::uint8_t> octets) {
   }
 }
 
-HashSeed::HashSeed() : a(0), b(0) {
-  std::array<std::uint8_t, 2 * sizeof(std::uint64_t)> octets;
+std::uint64_t random_u64() {
+  std::array<std::uint8_t, sizeof(std::uint64_t)> octets;
   fill_random(octets);
-  std::memcpy(&a, octets.data(), sizeof a);
-  std::memcpy(&b, octets.data() + sizeof a, sizeof b);
+  std::uint64_t value = 0;
+  std::memcpy(&value, octets.data(), sizeof value);
+  return value;
+}
+
+std::uint16_t RandomIds::next() {
+  if (at_ == octets_.size()) {
+    fill_random(octets_);
+    at_ = 0;
+  }
+  const auto id = static_cast<std::uint16_t>(octets_[at_] << 8 | octets_[at_ + 1]);
+  at_ += 2;
+  return id;
 }
 
 }  // namespace fairlead::resolver
