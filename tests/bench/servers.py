@@ -1,0 +1,174 @@
+"""The processes of a benchmark: each pinned to a core, on loopback, ended by its pid."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+
+class Failed(Exception):
+    pass
+
+
+def free_port():
+    """A port that is free for UDP and TCP on loopback."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            port = udp.getsockname()[1]
+            try:
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Server:
+    def __init__(self, name, command, cpu, folder, env=None):
+        self.name = name
+        self.log = os.path.join(folder, f"{name}.log")
+        self.port = None
+        self.version = ""
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(env or {})})
+
+    def cpu_ns(self):
+        """CPU time of all threads so far. schedstat counts nanoseconds where /proc/PID/stat counts 10 ms ticks."""
+        total = 0
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{task}/schedstat") as file:
+                    total += int(file.read().split()[0])
+            except FileNotFoundError:
+                pass  # a thread that ended
+        return total
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def rss_mb(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            for line in file:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1]) / 1024
+        return 0.0
+
+    def fail(self, why):
+        with open(self.log) as file:
+            tail = file.read()[-2000:]
+        raise Failed(f"{self.name} {why}; its output ends with:\n{tail}")
+
+    def wait_until(self, is_ready, seconds, what):
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            if self.process.poll() is not None:
+                self.fail(f"ended with status {self.process.returncode}")
+            if time.monotonic() > deadline:
+                self.fail(f"did not {what} within {seconds} s")
+            time.sleep(0.05)
+
+    def stop(self):
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def first_line(command):
+    output = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    return ((output.stdout or output.stderr).strip().splitlines() or [""])[0]
+
+
+def start_kubesim(binary, synthetic, cpu, folder):
+    port = free_port()
+    server = Server("kubesim", [binary, "--listen", f"127.0.0.1:{port}", "--synthetic", synthetic], cpu, folder)
+    server.port = port
+    server.api = f"http://127.0.0.1:{port}"
+
+    def is_ready():
+        try:
+            urllib.request.urlopen(f"{server.api}/api/v1/namespaces?limit=1", timeout=2).close()
+            return True
+        except OSError:
+            return False
+
+    server.wait_until(is_ready, 60, "serve the API")
+    return server
+
+
+def start_reflector(binary, cpu, folder):
+    port = free_port()
+    server = Server("reflector", [binary, "127.0.0.1", str(port), "1"], cpu, folder)
+    server.port = port
+    server.version = "recvmmsg/sendmmsg, batch 64"
+    server.wait_until(lambda: "listening" in open(server.log).read(), 5, "listen")
+    return server
+
+
+def start_knot(zone_file, cpu, folder):
+    port = free_port()
+    path = os.path.join(folder, "knot.conf")
+    with open(path, "w") as out:
+        out.write(f"""server:
+    listen: 127.0.0.1@{port}
+    rundir: {folder}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+log:
+  - target: stderr
+    any: warning
+database:
+    storage: {folder}/knot-db
+template:
+  - id: default
+    semantic-checks: off
+    journal-content: none
+    zonefile-sync: -1
+zone:
+  - domain: cluster.local
+    file: {zone_file}
+""")
+    server = Server("knot", ["knotd", "-c", path], cpu, folder)
+    server.port = port
+    server.version = first_line(["knotd", "--version"])
+    return server
+
+
+COREFILE = """.:{port} {{
+    bind 127.0.0.1
+    errors
+    health 127.0.0.1:{health}
+    ready 127.0.0.1:{ready}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+       endpoint {api}
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }}
+    prometheus 127.0.0.1:{metrics}
+    cache 30
+    reload
+    loadbalance
+}}
+"""
+
+
+def start_cluster_dns(name, binary, api, cpu, folder):
+    """Fairlead, or CoreDNS: they read the same Corefile, kubeadm's without `forward` and `loop`."""
+    port = free_port()
+    path = os.path.join(folder, f"Corefile.{name}")
+    with open(path, "w") as out:
+        out.write(COREFILE.format(port=port, health=free_port(), ready=free_port(), metrics=free_port(), api=api))
+    server = Server(name, [binary, "-conf", path], cpu, folder, env={"GOMAXPROCS": "1"})
+    server.port = port
+    server.version = first_line([binary, "-version"])
+    return server
