@@ -11,7 +11,7 @@ CLUSTER_ZONES = "cluster.local 10.in-addr.arpa ip6.arpa"
 def control_plane(tmp_path_factory):
     """A running API server with kube-system:coredns installed as deploy/ installs it."""
     if kube.assets() is None:
-        pytest.skip("no kube-apiserver; tools/dev setup builds it, tools/dev test finds it")
+        pytest.skip("no kube-apiserver; tools/dev setup builds it")
     plane = kube.ControlPlane(tmp_path_factory.mktemp("control-plane"))
     try:
         plane.start()

@@ -29,7 +29,7 @@ def steady(control_plane):
         (f"steady.{ZONE}", "A"): [v4],
         (f"steady.{ZONE}", "AAAA"): [v6],
         (f"steady-headless.{ZONE}", "A"): ["10.2.0.1", "10.2.0.2"],
-        (f"_http._tcp.steady.{ZONE}", "SRV"): [f"0 100 80 steady.{ZONE}."],
+        (f"_http._tcp.steady.{ZONE}", "SRV"): [f"0 50 80 steady.{ZONE}."],
     }
 
 

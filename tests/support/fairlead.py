@@ -80,10 +80,9 @@ class Fairlead:
         self._process = Process(
             "fairlead", [program("fairlead"), "-conf", self.corefile_path, *self._arguments], self.folder,
             environment=self._environment, cwd=self.folder)
+        self.wait_listening()
         if wait_ready:
             self.wait_ready()
-        else:
-            self.wait_listening()
         return self
 
     def wait_ready(self, timeout=START_SECONDS):

@@ -32,10 +32,15 @@ TOKEN_SECONDS_MIN = 600
 
 
 def assets():
-    """The folder of kube-apiserver, kubectl and etcd, or None with the reason why there is none."""
-    folder = os.environ.get("KUBEBUILDER_ASSETS")
-    if folder and all((Path(folder) / name).exists() for name in ("kube-apiserver", "kubectl", "etcd")):
-        return Path(folder)
+    """The folder of kube-apiserver, kubectl and etcd: KUBEBUILDER_ASSETS (tools/dev test sets it), else the newest that
+    tools/dev setup has built, else None."""
+    cache = Path(os.environ.get("FAIRLEAD_CACHE", Path.home() / ".cache" / "fairlead")) / "kube"
+    folders = sorted(cache.glob("v*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    if os.environ.get("KUBEBUILDER_ASSETS"):
+        folders = [Path(os.environ["KUBEBUILDER_ASSETS"])]
+    for folder in folders:
+        if all((folder / name).exists() for name in ("kube-apiserver", "kubectl", "etcd")):
+            return folder
     return None
 
 

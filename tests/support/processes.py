@@ -17,7 +17,7 @@ from pathlib import Path
 PORT_MIN = 12000
 PORT_MAX = 32000
 
-TAIL_BYTES = 16 * 1024
+TAIL_BYTES = 4 * 1024
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
