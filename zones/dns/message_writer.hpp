@@ -58,6 +58,8 @@ class MessageWriter {
   void set_extended_error(ExtendedErrorOption error) { extended_error_ = error; }
   const std::optional<ExtendedErrorOption>& extended_error() const { return extended_error_; }
 
+  /// The most octets that the message may have.
+  std::size_t limit() const { return limit_whole_; }
   /// Room left for records.
   std::size_t room() const { return limit_ - size_; }
   std::size_t size() const { return size_; }

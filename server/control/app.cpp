@@ -1,0 +1,432 @@
+#include "server/control/app.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <random>
+
+#include "server/control/logging.hpp"
+#include "server/control/loop_probe_sender.hpp"
+#include "server/control/plan_metrics.hpp"
+
+namespace fairlead::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A forwarded query ends within the forwarder's 5 s; a little more for its reply.
+constexpr auto drain_max = 6s;
+constexpr auto drain_step = 10ms;
+// Longer than any query of an old plan waits.
+constexpr auto retire_after = 10s;
+constexpr auto sync_step = 2ms;
+// An upstream that is not up yet at the first probe is asked again later.
+constexpr std::chrono::seconds loop_rounds[] = {0s, 5s, 15s};
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+template <typename Options, typename F>
+void for_each_option(const ServingPlan& plan, std::optional<Options> DirectiveOptions::* member, const F& use) {
+  for (const auto& block : plan.corefile.blocks) {
+    if (const auto& options = block.options.*member) use(*options);
+  }
+}
+
+void log_warnings(const Corefile& corefile) {
+  for (const auto& warning : corefile.warnings) log_warning(to_string(warning));
+}
+
+}  // namespace
+
+App::App(Options options)
+    : options_(std::move(options)),
+      signals_(control_),
+      reload_timer_(control_),
+      housekeeping_timer_(control_),
+      loop_timer_(control_),
+      stop_timer_(control_) {}
+
+App::~App() = default;
+
+LoadSettings App::load_settings() const {
+  LoadSettings settings;
+  settings.default_port = options_.port;
+  return settings;
+}
+
+int App::run() {
+  init_logging({.quiet = options_.quiet});
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  const base::ReaderThread reader;
+
+  auto corefile = load_corefile(options_.corefile, load_settings());
+  if (!corefile) {
+    for (const auto& fault : corefile.error()) print_fatal(to_string(fault));
+    return 1;
+  }
+  log_warnings(*corefile);
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.add(SIGUSR1);
+  wait_for_signal();
+
+  for (unsigned i = 0; i < usable_cores(); ++i) {
+    workers_.emplace_back();
+    workers_.back().worker = std::make_unique<Worker>(i);
+    workers_.back().worker->start();
+  }
+  auto plan = make_plan(std::move(*corefile));
+  auto applied = plan ? apply(std::move(*plan)) : std::unexpected(plan.error());
+  if (!applied) {
+    print_fatal(applied.error());
+    exit_code_ = 1;
+    begin_stop(false);
+  }
+  if (!options_.pidfile.empty() && !(std::ofstream(options_.pidfile) << getpid() << '\n')) {
+    print_fatal("cannot write -pidfile '" + options_.pidfile + "'; choose a folder that this user can write to");
+    exit_code_ = 1;
+    begin_stop(false);
+  }
+  control_.run();
+  if (!options_.pidfile.empty()) unlink(options_.pidfile.c_str());
+  return exit_code_;
+}
+
+std::expected<std::unique_ptr<ServingPlan>, std::string> App::make_plan(Corefile corefile) {
+  const PlanContext context{.clock = clock_, .on_loop = [this](const LoopProbe& probe, std::string client) {
+                              asio::post(control_,
+                                         [this, zone = probe.zone().to_string(), name = probe.qname().to_string(),
+                                          client = std::move(client)] { report_loop(zone, name, client); });
+                            }};
+  return make_serving_plan(std::move(corefile), plan_.get(), context);
+}
+
+std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
+  if (auto done = open_listeners(*plan); !done) return done;
+  if (auto done = open_endpoints(*plan); !done) return done;
+  start_clusters(*plan);
+  if (stopping_) return {};
+  serve(*plan);
+  announce(*plan);
+  retire(std::exchange(plan_, std::move(plan)));
+  serving_ = true;
+  schedule_reload_check();
+  schedule_housekeeping();
+  send_loop_probes(0);
+  return {};
+}
+
+// New addresses are bound beside the old; nothing that runs is touched, so a failure changes nothing.
+std::expected<void, std::string> App::open_listeners(const ServingPlan& plan) {
+  std::map<ListenAddress, ListenSockets> opened;
+  for (const auto& address : plan.addresses) {
+    if (workers_.front().udp.contains(address)) continue;
+    auto sockets = open_sockets(address, workers_.size());
+    if (!sockets) return std::unexpected(sockets.error());
+    opened.emplace(address, std::move(*sockets));
+  }
+  for (auto& [address, sockets] : opened) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      asio::io_context& io = workers_[i].worker->io();
+      workers_[i].udp[address] = std::make_shared<UdpListener>(io, std::move(sockets.udp[i]), !address.address);
+      workers_[i].tcp[address] = std::make_shared<TcpListener>(io, std::move(sockets.tcp[i]));
+    }
+  }
+  return {};
+}
+
+std::expected<void, std::string> App::open_endpoints(const ServingPlan& plan) {
+  std::vector<HttpEndpoint> endpoints;
+  const auto add = [&](const HttpAddress& address, const std::string& path, HttpRoute route) {
+    endpoints.push_back({.host = address.host, .port = address.port, .routes = {{path, std::move(route)}}});
+  };
+  for_each_option(plan, &DirectiveOptions::health, [&](const HealthOptions& options) {
+    add(options.address, "/health", [] { return HttpResponse{.status = 200, .body = "OK"}; });
+  });
+  for_each_option(plan, &DirectiveOptions::ready, [&](const ReadyOptions& options) {
+    const bool until_ready = options.monitor == ReadyOptions::Monitor::until_ready;
+    add(options.address, "/ready", [this, until_ready] { return answer_ready(until_ready); });
+  });
+  for_each_option(plan, &DirectiveOptions::prometheus, [&](const PrometheusOptions& options) {
+    add(options.address, "/metrics", [this] {
+      return HttpResponse{
+          .status = 200, .content_type = std::string(MetricsRegistry::content_type), .body = metrics_.scrape()};
+    });
+  });
+  return http_.set_endpoints(std::move(endpoints));
+}
+
+bool App::is_in_step() const {
+  return clusters_.with([](const auto& clusters) {
+    return std::ranges::all_of(clusters, [](const auto& cluster) { return cluster->table().synced.load(); });
+  });
+}
+
+HttpResponse App::answer_ready(bool until_ready) {
+  if (stopping_) return {.status = 503, .body = "stopping"};
+  if (!serving_) return {.status = 503, .body = "starting"};
+  if (until_ready && was_ready_) return {.status = 200, .body = "OK"};
+  if (!is_in_step()) return {.status = 503, .body = "kubernetes"};
+  was_ready_ = true;
+  return {.status = 200, .body = "OK"};
+}
+
+void App::start_clusters(const ServingPlan& plan) {
+  std::vector<std::shared_ptr<k8s::Cluster>> clusters;
+  Duration timeout{0};
+  const auto known = clusters_.with([](const auto& running) { return running; });
+  std::vector<std::shared_ptr<k8s::Cluster>> fresh;
+  for (const auto& planned : plan.blocks) {
+    if (planned.cluster == nullptr || std::ranges::find(clusters, planned.cluster) != clusters.end()) continue;
+    clusters.push_back(planned.cluster);
+    if (std::ranges::find(known, planned.cluster) != known.end()) continue;
+    fresh.push_back(planned.cluster);
+    timeout = std::max(timeout, planned.block->options.kubernetes->startup_timeout);
+    planned.cluster->start();
+  }
+  clusters_.with([&](auto& running) { running = clusters; });
+  // CoreDNS too waits before it answers, so that a restart does not begin with SERVFAIL.
+  const auto give_up = clock_.now() + timeout;
+  const auto in_step = [](const auto& cluster) { return cluster->table().synced.load(); };
+  while (!std::ranges::all_of(fresh, in_step) && clock_.now() < give_up && !stopping_) {
+    control_.run_for(sync_step);
+    control_.restart();
+  }
+  if (!std::ranges::all_of(fresh, in_step) && !stopping_) {
+    log_warning(
+        "plugin/kubernetes: serving before the cluster is in step: startup_timeout is over; its names are "
+        "SERVFAIL until then");
+  }
+}
+
+void App::serve(const ServingPlan& plan) {
+  // The figures of the plan that goes must not be read while it goes.
+  plan_metrics_ = {};
+  std::vector<std::shared_ptr<WorkerPlan>> worker_plans;
+  for (auto& state : workers_) {
+    std::vector<std::shared_ptr<UdpListener>> udp;
+    std::vector<std::shared_ptr<TcpListener>> tcp;
+    for (const auto& address : plan.addresses) {
+      udp.push_back(state.udp.at(address));
+      tcp.push_back(state.tcp.at(address));
+    }
+    state.worker->call([&] {
+      state.plan = make_worker_plan(plan, state.worker->index(), state.worker->io(), state.resources, metrics_, clock_);
+      state.worker->serve(state.plan, udp, tcp);
+    });
+    worker_plans.push_back(state.plan);
+    const auto is_gone = [&](const auto& entry) {
+      return std::ranges::find(plan.addresses, entry.first) == plan.addresses.end();
+    };
+    // Listeners end on their worker's thread.
+    state.worker->call([&] {
+      std::erase_if(state.udp, is_gone);
+      std::erase_if(state.tcp, is_gone);
+    });
+  }
+  plan_metrics_ = metrics_.add_collector(make_plan_collector(plan, worker_plans));
+}
+
+void App::announce(const ServingPlan& plan) {
+  std::string zones;
+  for (const auto& planned : plan.blocks) {
+    for (const auto& address : planned.addresses) {
+      for (const auto& key : planned.block->keys) {
+        if (key.port == address.port) zones += key.zone.to_string() + address.to_string() + "\n";
+      }
+    }
+  }
+  metrics_.set_enabled_plugins(enabled_plugins(plan));
+  metrics_.set_reload_version(plan.corefile.digest);
+  bool debug = false;
+  for_each_option(plan, &DirectiveOptions::debug, [&](const DebugOptions&) { debug = true; });
+  set_debug_logging(debug);
+  if (plan_ == nullptr) print_startup(zones);
+  for_each_option(plan, &DirectiveOptions::reload, [&](const ReloadOptions&) {
+    log_info("plugin/reload: Running configuration SHA512 = " + plan.corefile.digest);
+  });
+  if (plan_ == nullptr) print_startup(version_text());
+}
+
+// An old plan's queries may still wait, and its clusters be read by them.
+void App::retire(std::unique_ptr<ServingPlan> plan) {
+  if (plan == nullptr) return;
+  const auto running = clusters_.with([](const auto& clusters) { return clusters; });
+  for (const auto& planned : plan->blocks) {
+    if (planned.loop != nullptr) planned.loop->finish();
+    if (planned.errors != nullptr) planned.errors->flush_all();
+    if (planned.cluster != nullptr && std::ranges::find(running, planned.cluster) == running.end()) {
+      planned.cluster->stop();
+    }
+  }
+  retired_.emplace_back(clock_.now() + retire_after, std::move(plan));
+}
+
+void App::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    wait_for_signal();
+    if (signal == SIGUSR1) {
+      if (serving_ && !stopping_) reload();
+    } else {
+      begin_stop(signal == SIGTERM);
+    }
+  });
+}
+
+void App::reload() {
+  log_info("Reloading");
+  const auto fail = [this](const std::string& why) {
+    metrics_.failed_reloads().add();
+    log_error("Restart failed: " + why + "; everything goes on as before");
+    schedule_reload_check();
+  };
+  auto corefile = load_corefile(options_.corefile, load_settings());
+  if (!corefile) {
+    for (const auto& fault : corefile.error()) log_error(to_string(fault));
+    return fail("the Corefile has " + std::to_string(corefile.error().size()) + " fault(s)");
+  }
+  log_warnings(*corefile);
+  auto plan = make_plan(std::move(*corefile));
+  if (!plan) return fail(plan.error());
+  if (auto applied = apply(std::move(*plan)); !applied) return fail(applied.error());
+  log_info("Reloading complete");
+}
+
+void App::schedule_reload_check() {
+  reload_timer_.cancel();
+  const ReloadOptions* reload_options = nullptr;
+  for_each_option(*plan_, &DirectiveOptions::reload, [&](const ReloadOptions& options) { reload_options = &options; });
+  if (reload_options == nullptr) return;
+  // Spread over the jitter, so that replicas do not reload in step.
+  std::mt19937_64 random{std::random_device{}()};
+  const auto jitter = reload_options->jitter.count();
+  const Duration wait =
+      reload_options->interval +
+      Duration(jitter > 0 ? static_cast<Duration::rep>(random() % static_cast<std::uint64_t>(jitter)) : 0);
+  reload_timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(wait));
+  reload_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    const auto digest = corefile_digest(options_.corefile, load_settings());
+    if (digest && *digest != plan_->corefile.digest && *digest != failed_digest_) {
+      failed_digest_ = *digest;  // a Corefile that fails is tried once, not at every interval
+      return reload();
+    }
+    schedule_reload_check();
+  });
+}
+
+void App::schedule_housekeeping() {
+  housekeeping_timer_.expires_after(1s);
+  housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    for (const auto& planned : plan_->blocks) {
+      if (planned.errors != nullptr) planned.errors->flush();
+    }
+    std::erase_if(retired_, [now = clock_.now()](const auto& entry) { return entry.first <= now; });
+    schedule_housekeeping();
+  });
+}
+
+void App::send_loop_probes(int round) {
+  if (round >= static_cast<int>(std::size(loop_rounds))) {
+    for (const auto& planned : plan_->blocks) {
+      if (planned.loop != nullptr) planned.loop->finish();
+    }
+    return;
+  }
+  const auto wait = round == 0 ? loop_rounds[0] : loop_rounds[round] - loop_rounds[round - 1];
+  loop_timer_.expires_after(wait);
+  loop_timer_.async_wait([this, round](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    for (const auto& planned : plan_->blocks) {
+      if (planned.loop == nullptr || !planned.loop->is_active()) continue;
+      const auto router = static_cast<std::size_t>(std::ranges::find(plan_->addresses, planned.addresses.front()) -
+                                                   plan_->addresses.begin());
+      const auto& state = workers_.front();
+      planned.loop->begin_round();
+      state.worker->post([probe = planned.loop, plan = state.plan, router] { send_probe(*probe, plan, router); });
+    }
+    send_loop_probes(round + 1);
+  });
+}
+
+void App::report_loop(const std::string& zone, const std::string& probe, const std::string& client) {
+  if (stopping_) return;
+  print_fatal("plugin/loop: Loop (" + client + " -> " + plan_->addresses.front().to_string() +
+              ") detected for zone \"" + zone +
+              "\": what is forwarded comes back to this server. Name an upstream that is not this server in `forward`; "
+              "with `forward . /etc/resolv.conf`, let the kubelet's resolvConf point to the node's real upstreams. "
+              "Query: \"HINFO " +
+              probe + "\"");
+  exit_code_ = 1;
+  begin_stop(false);
+}
+
+void App::begin_stop(bool lameduck) {
+  const bool first = !stopping_.exchange(true);
+  // A second signal ends a lameduck that is under way.
+  if (!first && lameduck) return;
+  reload_timer_.cancel();
+  housekeeping_timer_.cancel();
+  loop_timer_.cancel();
+  Duration wait{0};
+  if (lameduck && plan_ != nullptr) {
+    for_each_option(*plan_, &DirectiveOptions::health,
+                    [&](const HealthOptions& options) { wait = std::max(wait, options.lameduck); });
+    if (wait.count() > 0) {
+      log_info("plugin/health: Going into lameduck mode for " +
+               std::to_string(std::chrono::duration_cast<std::chrono::seconds>(wait).count()) + "s");
+    }
+  }
+  stop_timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(wait));
+  stop_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) drain();
+  });
+}
+
+void App::drain() {
+  for (auto& state : workers_) state.worker->call([&] { state.worker->stop_listening(); });
+  finish_when_drained(clock_.now() + drain_max);
+}
+
+void App::finish_when_drained(base::TimePoint give_up) {
+  std::size_t owed = 0;
+  for (auto& state : workers_) state.worker->call([&] { owed += state.worker->owed(); });
+  if (owed > 0 && clock_.now() < give_up && exit_code_ == 0) {
+    stop_timer_.expires_after(drain_step);
+    stop_timer_.async_wait([this, give_up](const boost::system::error_code& error) {
+      if (!error) finish_when_drained(give_up);
+    });
+    return;
+  }
+  plan_metrics_ = {};
+  for (auto& state : workers_) {
+    state.worker->call([&] {
+      state.plan.reset();
+      state.udp.clear();
+    });
+    state.worker->stop();
+    state.tcp.clear();
+  }
+  http_.stop();
+  for (const auto& cluster : clusters_.with([](const auto& running) { return running; })) cluster->stop();
+  if (plan_ != nullptr) {
+    for (const auto& planned : plan_->blocks) {
+      if (planned.errors != nullptr) planned.errors->flush_all();
+    }
+  }
+  shutdown_logging();
+  control_.stop();
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,94 @@
+#include "server/control/plan_metrics.hpp"
+
+#include <algorithm>
+
+#include "server/control/source_metrics.hpp"
+
+namespace fairlead::server {
+namespace {
+
+struct Sources {
+  std::vector<CacheSource> caches;
+  std::vector<ForwardSource> forwards;
+  std::vector<std::shared_ptr<k8s::Cluster>> clusters;
+};
+
+std::string join_zones(const std::vector<dns::DomainName>& zones) {
+  std::string text;
+  for (const auto& zone : zones) text += (text.empty() ? "" : ",") + zone.to_string();
+  return text;
+}
+
+CacheSource make_cache_source(const PlannedBlock& block, std::size_t index,
+                              const std::vector<std::shared_ptr<WorkerPlan>>& workers) {
+  const auto& zones = block.block->options.cache->zones;
+  CacheSource source{.server = server_label(block.addresses.front()),
+                     .zones = join_zones(zones.empty() ? block.block->zones() : zones),
+                     .view = "",
+                     .workers = {}};
+  for (const auto& worker : workers) source.workers.push_back(worker->resources.at(index).cache);
+  return source;
+}
+
+ForwardSource make_forward_source(std::size_t block, std::size_t directive,
+                                  const std::vector<std::shared_ptr<WorkerPlan>>& workers) {
+  ForwardSource source;
+  for (const auto& worker : workers) {
+    const resolver::Forwarder& forwarder = *worker->resources.at(block).forwarders.at(directive);
+    source.workers.push_back(&forwarder.counters());
+    const auto upstreams = forwarder.upstreams();
+    source.upstreams.resize(upstreams.size());
+    for (std::size_t i = 0; i < upstreams.size(); ++i) {
+      source.upstreams[i].to = upstreams[i]->address().to_string();
+      source.upstreams[i].workers.push_back(&upstreams[i]->counters());
+    }
+  }
+  return source;
+}
+
+}  // namespace
+
+MetricsCollector make_plan_collector(const ServingPlan& plan, const std::vector<std::shared_ptr<WorkerPlan>>& workers) {
+  const auto sources = std::make_shared<Sources>();
+  for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
+    const PlannedBlock& block = plan.blocks[i];
+    if (block.block->options.cache) sources->caches.push_back(make_cache_source(block, i, workers));
+    for (std::size_t n = 0; n < block.forwarders.size(); ++n) {
+      sources->forwards.push_back(make_forward_source(i, n, workers));
+    }
+    const bool known = std::ranges::find(sources->clusters, block.cluster) != sources->clusters.end();
+    if (block.cluster != nullptr && !known) sources->clusters.push_back(block.cluster);
+  }
+  return [sources](std::vector<MetricFamily>& families) {
+    for (const auto& source : sources->caches) collect_cache(source, families);
+    for (const auto& source : sources->forwards) collect_forward(source, families);
+    for (std::size_t i = 0; i < sources->clusters.size(); ++i) {
+      MetricLabels labels;
+      if (sources->clusters.size() > 1) labels.emplace_back("cluster", std::to_string(i));
+      collect_cluster(*sources->clusters[i], labels, families);
+    }
+  };
+}
+
+std::vector<EnabledPlugin> enabled_plugins(const ServingPlan& plan) {
+  std::vector<EnabledPlugin> enabled;
+  for (const auto& planned : plan.blocks) {
+    for (const auto& address : planned.addresses) {
+      for (const auto& key : planned.block->keys) {
+        if (key.port != address.port) continue;
+        for (const auto& directive : planned.block->directives) {
+          enabled.push_back({.server = server_label(address),
+                             .zone = key.zone.to_string(),
+                             .view = "",
+                             .name = std::string(directive.name)});
+        }
+      }
+    }
+  }
+  std::ranges::sort(enabled);
+  const auto repeated = std::ranges::unique(enabled);
+  enabled.erase(repeated.begin(), repeated.end());
+  return enabled;
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,270 @@
+#include "server/control/serving_plan.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <type_traits>
+
+#include "server/control/logging.hpp"
+#include "server/handlers/cache_handler.hpp"
+#include "server/handlers/forward_handler.hpp"
+#include "server/handlers/kubernetes_handler.hpp"
+
+namespace fairlead::server {
+namespace {
+
+// Two directives with equal signatures may share what was made for one of them.
+class Signature {
+ public:
+  template <typename T>
+  Signature& add(const T& value) {
+    if constexpr (std::is_same_v<T, dns::DomainName>) {
+      text_ << value.to_string();
+    } else if constexpr (std::is_same_v<T, base::IpAddress>) {
+      text_ << value.to_string();
+    } else if constexpr (std::is_enum_v<T>) {
+      text_ << static_cast<long>(value);
+    } else if constexpr (requires { value.count(); }) {
+      text_ << value.count();
+    } else if constexpr (std::is_convertible_v<T, std::string_view>) {
+      text_ << std::string_view(value).size() << ':' << value;
+    } else if constexpr (requires { value.begin(); }) {
+      text_ << value.size() << '[';
+      for (const auto& item : value) add(item);
+    } else {
+      text_ << value;
+    }
+    text_ << '|';
+    return *this;
+  }
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+};
+
+k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
+                                         const std::vector<base::IpAddress>& local_addresses) {
+  k8s::ClusterOptions cluster;
+  cluster.endpoint = options.endpoint;
+  if (options.tls) {
+    cluster.client_certificate_file = options.tls->certificate_file;
+    cluster.client_key_file = options.tls->key_file;
+    cluster.ca_file = options.tls->ca_file;
+  }
+  if (options.kubeconfig) {
+    cluster.kubeconfig_file = options.kubeconfig->file;
+    cluster.kubeconfig_context = options.kubeconfig->context;
+  }
+  cluster.ttl = options.ttl;
+  cluster.pod_names = options.pods == KubernetesOptions::Pods::insecure;
+  cluster.endpoint_pod_names = options.endpoint_pod_names;
+  cluster.no_endpoints = !options.endpoints;
+  cluster.ignore_empty_services = options.ignore_empty_service;
+  cluster.zone = options.zones[options.primary_zone];
+  cluster.local_addresses = local_addresses;
+  cluster.log = log_function("plugin/kubernetes: ");
+  return cluster;
+}
+
+std::string sign(const k8s::ClusterOptions& options) {
+  return Signature()
+      .add(options.endpoint)
+      .add(options.client_certificate_file)
+      .add(options.client_key_file)
+      .add(options.ca_file)
+      .add(options.kubeconfig_file)
+      .add(options.kubeconfig_context)
+      .add(options.ttl)
+      .add(options.pod_names)
+      .add(options.endpoint_pod_names)
+      .add(options.no_endpoints)
+      .add(options.ignore_empty_services)
+      .add(options.zone)
+      .add(options.local_addresses)
+      .text();
+}
+
+std::string sign(const ServerBlock& block, const CacheOptions& options) {
+  Signature signature;
+  signature.add(block.zones()).add(block.keys.front().port).add(options.zones).add(options.servfail_ttl);
+  for (const auto& share : {options.success, options.denial}) {
+    signature.add(share.capacity).add(share.ttl_max).add(share.ttl_min).add(share.disabled_zones);
+  }
+  return signature.add(options.keep_ttl).text();
+}
+
+std::string sign(const resolver::ForwarderConfig& config, std::size_t block, std::size_t index) {
+  Signature signature;
+  signature.add(block).add(index);
+  for (const auto& upstream : config.upstreams) signature.add(upstream.to_string());
+  return signature.add(config.policy)
+      .add(config.force_tcp)
+      .add(config.prefer_udp)
+      .add(config.max_fails)
+      .add(config.health_check_interval)
+      .add(config.health_check_recursion_desired)
+      .add(config.health_check_domain)
+      .add(config.failfast_all_unhealthy)
+      .add(config.max_concurrent)
+      .add(config.read_timeout)
+      .add(config.failover_rcodes)
+      .add(config.max_connect_attempts.value_or(~0u))
+      .add(config.expire)
+      .add(config.max_age)
+      .text();
+}
+
+std::expected<std::vector<ListenAddress>, std::string> listen_addresses(const ServerBlock& block) {
+  const auto hosts = resolve_bind(block.options.bind);
+  if (!hosts) return std::unexpected(hosts.error());
+  std::vector<ListenAddress> addresses;
+  for (const auto& key : block.keys) {
+    for (const auto& host : *hosts) {
+      const ListenAddress address{.address = host, .port = key.port};
+      if (std::ranges::find(addresses, address) == addresses.end()) addresses.push_back(address);
+    }
+  }
+  return addresses;
+}
+
+// The server's own addresses as the cluster sees them: the machine's, and those of `bind` whatever they are.
+std::vector<base::IpAddress> nameserver_addresses(const std::vector<ListenAddress>& listening) {
+  std::vector<base::IpAddress> addresses;
+  for (const auto& address : listening) {
+    if (address.address && std::ranges::find(addresses, *address.address) == addresses.end()) {
+      addresses.push_back(*address.address);
+    }
+  }
+  return addresses.empty() ? local_addresses() : addresses;
+}
+
+std::shared_ptr<k8s::Cluster> find_cluster(const ServingPlan* plan, const std::string& signature) {
+  if (plan == nullptr) return nullptr;
+  const auto same = std::ranges::find_if(plan->blocks, [&](const auto& block) {
+    return block.cluster != nullptr && block.cluster_signature == signature;
+  });
+  return same == plan->blocks.end() ? nullptr : same->cluster;
+}
+
+std::expected<void, std::string> plan_cluster(PlannedBlock& planned, const ServingPlan& plan,
+                                              const ServingPlan* previous) {
+  const auto& options = planned.block->options.kubernetes;
+  if (!options) return {};
+  const auto cluster_options = make_cluster_options(*options, nameserver_addresses(planned.addresses));
+  planned.cluster_signature = sign(cluster_options);
+  planned.cluster = find_cluster(&plan, planned.cluster_signature);
+  if (planned.cluster == nullptr) planned.cluster = find_cluster(previous, planned.cluster_signature);
+  if (planned.cluster != nullptr) return {};
+  auto cluster = k8s::Cluster::create(cluster_options);
+  if (!cluster) return std::unexpected("plugin/kubernetes: " + cluster.error());
+  planned.cluster = std::move(*cluster);
+  return {};
+}
+
+std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, std::size_t index) {
+  for (const auto& options : planned.block->options.forward) {
+    auto config = make_forwarder_config(options, std::make_shared<std::atomic<std::uint32_t>>(0));
+    if (!config) return std::unexpected(to_string(options.at) + ": forward: " + config.error());
+    planned.forwarder_signatures.push_back(sign(*config, index, planned.forwarders.size()));
+    planned.forwarders.push_back(std::move(*config));
+  }
+  return {};
+}
+
+template <typename T, typename Make>
+std::shared_ptr<T> find_or_make(std::map<std::string, std::weak_ptr<T>>& known, const std::string& signature,
+                                const Make& make) {
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  if (auto found = known[signature].lock()) return found;
+  std::shared_ptr<T> fresh = make();
+  known[signature] = fresh;
+  return fresh;
+}
+
+// The order is the server's, not the file's: the probe before everything that could hide it, cluster names before the
+// cache, upstreams last.
+std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context& io, WorkerResources& resources,
+                                  const base::Clock& clock, WorkerPlan::BlockResources& used) {
+  const DirectiveOptions& options = planned.block->options;
+  auto chain = std::make_unique<Chain>();
+  const bool rotates = options.loadbalance.has_value();
+  chain->rotates_answers = rotates;
+  chain->errors = planned.errors;
+  if (planned.loop != nullptr) chain->handlers.push_back(std::make_unique<LoopHandler>(planned.loop));
+  if (planned.cluster != nullptr) {
+    chain->handlers.push_back(std::make_unique<KubernetesHandler>(*options.kubernetes, planned.cluster,
+                                                                  nameserver_addresses(planned.addresses), rotates));
+  }
+  if (options.cache) {
+    auto cache = find_or_make(resources.caches, planned.cache_signature,
+                              [&] { return std::make_shared<resolver::Cache>(make_cache_config(*options.cache)); });
+    used.cache = &cache->counters();
+    chain->handlers.push_back(std::make_unique<CacheHandler>(*options.cache, std::move(cache), clock, rotates));
+  }
+  for (std::size_t i = 0; i < planned.forwarders.size(); ++i) {
+    auto forwarder = find_or_make(resources.forwarders, planned.forwarder_signatures[i],
+                                  [&] { return std::make_shared<resolver::Forwarder>(io, planned.forwarders[i]); });
+    used.forwarders.push_back(forwarder.get());
+    chain->handlers.push_back(std::make_unique<ForwardHandler>(options.forward[i], std::move(forwarder), rotates));
+  }
+  return chain;
+}
+
+}  // namespace
+
+std::string server_label(const ListenAddress& address) { return "dns://" + address.to_string(); }
+
+std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Corefile corefile,
+                                                                           const ServingPlan* previous,
+                                                                           const PlanContext& context) {
+  auto plan = std::make_unique<ServingPlan>();
+  plan->corefile = std::move(corefile);
+  for (const auto& block : plan->corefile.blocks) {
+    PlannedBlock planned;
+    planned.block = &block;
+    auto addresses = listen_addresses(block);
+    if (!addresses) return std::unexpected(to_string(block.at) + ": " + addresses.error());
+    planned.addresses = std::move(*addresses);
+    for (const auto& address : planned.addresses) {
+      if (std::ranges::find(plan->addresses, address) == plan->addresses.end()) plan->addresses.push_back(address);
+    }
+    if (auto done = plan_cluster(planned, *plan, previous); !done) return std::unexpected(done.error());
+    if (auto done = plan_forwarders(planned, plan->blocks.size()); !done) return std::unexpected(done.error());
+    if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
+    if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);
+    if (block.options.loop) {
+      planned.loop = std::make_shared<LoopProbe>(block.options.loop->zone);
+      planned.loop->on_loop = [probe = planned.loop.get(), on_loop = context.on_loop](std::string client) {
+        on_loop(*probe, std::move(client));
+      };
+    }
+    plan->blocks.push_back(std::move(planned));
+  }
+  return plan;
+}
+
+std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned worker, asio::io_context& io,
+                                             WorkerResources& resources, MetricsRegistry& metrics,
+                                             const base::Clock& clock) {
+  auto result = std::make_shared<WorkerPlan>();
+  result->routers.resize(plan.addresses.size());
+  for (const auto& planned : plan.blocks) {
+    result->chains.push_back(make_chain(planned, io, resources, clock, result->resources.emplace_back()));
+    const bool counts = planned.block->options.prometheus.has_value();
+    for (const auto& address : planned.addresses) {
+      const auto router = static_cast<std::size_t>(std::ranges::find(plan.addresses, address) - plan.addresses.begin());
+      for (const auto& key : planned.block->keys) {
+        if (key.port != address.port) continue;
+        ZoneSlots* const slots =
+            counts ? metrics.zone_slots(worker, server_label(address), key.zone.to_string()) : nullptr;
+        result->routers[router].add({.zone = key.zone, .chain = result->chains.back().get(), .slots = slots});
+        if (counts && result->dropped_slots == nullptr) {
+          result->dropped_slots = metrics.zone_slots(worker, server_label(address), "dropped");
+        }
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,74 @@
+// A Corefile with everything that it needs from the system: addresses to listen on, upstreams read from resolv.conf,
+// clusters, and each worker's handlers.
+//
+// A reload makes a second plan beside the first. What a directive did not change is taken over: the cluster's tables,
+// the caches, the upstream channels, the sockets.
+//
+// Threads: the control thread; make_worker_plan() on the worker's own.
+// Errors: sentences for the operator.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "k8s/cluster.hpp"
+#include "resolver/cache.hpp"
+#include "resolver/forwarder.hpp"
+#include "server/config/corefile.hpp"
+#include "server/control/metrics.hpp"
+#include "server/handlers/error_log.hpp"
+#include "server/handlers/loop_handler.hpp"
+#include "server/net/listen_address.hpp"
+#include "server/query/worker_plan.hpp"
+#include "zones/base/asio.hpp"
+
+namespace fairlead::server {
+
+/// What one server block needs, resolved.
+struct PlannedBlock {
+  const ServerBlock* block = nullptr;  // in ServingPlan::corefile
+  std::vector<ListenAddress> addresses;
+  std::shared_ptr<k8s::Cluster> cluster;  // null without `kubernetes`
+  std::string cluster_signature;
+  std::vector<resolver::ForwarderConfig> forwarders;  // as block->options.forward
+  std::vector<std::string> forwarder_signatures;
+  std::string cache_signature;
+  std::shared_ptr<ErrorLog> errors;
+  std::shared_ptr<LoopProbe> loop;
+};
+
+struct ServingPlan {
+  Corefile corefile;
+  std::vector<ListenAddress> addresses;  // a router's index is its address's
+  std::vector<PlannedBlock> blocks;
+};
+
+struct PlanContext {
+  const base::Clock& clock;
+  /// Called once on a worker's thread when a query came back to us.
+  std::function<void(const LoopProbe& probe, std::string client)> on_loop;
+};
+
+/// Clusters of `previous` whose directive is the same are taken over; new ones are made but not started.
+std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Corefile corefile,
+                                                                           const ServingPlan* previous,
+                                                                           const PlanContext& context);
+
+/// What a worker keeps from plan to plan, found again by what configured it.
+struct WorkerResources {
+  std::map<std::string, std::weak_ptr<resolver::Cache>> caches;
+  std::map<std::string, std::weak_ptr<resolver::Forwarder>> forwarders;
+};
+
+std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned worker, asio::io_context& io,
+                                             WorkerResources& resources, MetricsRegistry& metrics,
+                                             const base::Clock& clock);
+
+/// "dns://:53", the `server` label of metrics.
+std::string server_label(const ListenAddress& address);
+
+}  // namespace fairlead::server

@@ -1,0 +1,163 @@
+#include "server/handlers/cluster_lookup.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+
+namespace fairlead::server {
+namespace {
+
+// Wire labels read from the left.
+class Labels {
+ public:
+  explicit Labels(std::string_view wire) : rest_(wire) {}
+  bool at_end() const { return rest_.empty(); }
+  std::string_view take() {
+    const auto size = static_cast<std::uint8_t>(rest_.front());
+    const auto label = rest_.substr(1, size);
+    rest_.remove_prefix(1 + size);
+    return label;
+  }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  std::string_view rest_;
+};
+
+std::size_t count_labels(std::string_view wire) {
+  std::size_t count = 0;
+  for (Labels labels(wire); !labels.at_end(); labels.take()) ++count;
+  return count;
+}
+
+std::string_view last_label(std::string_view wire) {
+  Labels labels(wire);
+  std::string_view last;
+  while (!labels.at_end()) last = labels.take();
+  return last;
+}
+
+std::string_view skip_labels(std::string_view wire, std::size_t count) {
+  Labels labels(wire);
+  for (std::size_t i = 0; i < count; ++i) labels.take();
+  return labels.rest();
+}
+
+bool is_protocol(std::string_view label) { return label == "tcp" || label == "udp" || label == "sctp"; }
+
+// A key under construction on the stack.
+class KeyBuffer {
+ public:
+  // The label with an underscore in front, whether it came with one or not.
+  void append_underscored(std::string_view label) {
+    const bool has = label.starts_with('_');
+    octets_[size_++] = static_cast<char>(label.size() + (has ? 0 : 1));
+    if (!has) octets_[size_++] = '_';
+    size_ = static_cast<std::size_t>(std::ranges::copy(label, octets_.begin() + size_).out - octets_.begin());
+  }
+  void append(std::string_view wire) {
+    size_ = static_cast<std::size_t>(std::ranges::copy(wire, octets_.begin() + size_).out - octets_.begin());
+  }
+  std::string_view view() const { return {octets_.data(), size_}; }
+
+ private:
+  // A name with two underscores more than fit on the wire.
+  std::array<char, dns::name_octets_max + 2> octets_;
+  std::size_t size_ = 0;
+};
+
+NameLookup found(const zones::NameEntry& entry) {
+  if (entry.presence() == zones::Presence::no_ready_endpoints)
+    return {.kind = NameKind::no_ready_endpoints, .entry = {}, .pod_address = {}};
+  return {.kind = NameKind::entry, .entry = &entry, .pod_address = {}};
+}
+
+NameLookup of_kind(NameKind kind) { return {.kind = kind, .entry = nullptr, .pod_address = {}}; }
+
+}  // namespace
+
+NameLookup ClusterLookup::find(std::string_view prefix) const {
+  const std::size_t labels = count_labels(prefix);
+  const std::string_view branch = last_label(prefix);
+  if (branch == "svc") return find_in_services(prefix, labels);
+  if (branch == "pod") return find_in_pods(prefix, labels);
+  if (branch == "dns-version" && labels == 1) return of_kind(NameKind::dns_version);
+  if (branch == "dns") {
+    if (labels == 1) return of_kind(NameKind::empty);
+    if (labels == 2 && prefix.starts_with("\2ns")) return of_kind(NameKind::nameserver);
+  }
+  return of_kind(NameKind::absent);
+}
+
+NameLookup ClusterLookup::find_in_services(std::string_view prefix, std::size_t labels) const {
+  constexpr std::size_t namespace_labels = 2;
+  constexpr std::size_t service_labels = 3;
+  constexpr std::size_t endpoint_labels = 4;
+  constexpr std::size_t port_labels = 5;
+  if (labels == 1) return of_kind(NameKind::empty);
+  if (labels > port_labels) return of_kind(NameKind::absent);
+
+  if (labels == port_labels) {
+    // The underscores of port and protocol are optional in CoreDNS; the table has them.
+    Labels parts(prefix);
+    const auto port = parts.take();
+    const auto protocol = parts.take();
+    if (port.size() >= dns::label_octets_max || protocol.size() >= dns::label_octets_max) {
+      return of_kind(NameKind::absent);
+    }
+    KeyBuffer key;
+    key.append_underscored(port);
+    key.append_underscored(protocol);
+    key.append(parts.rest());
+    const auto* const entry = table_.forward.find(key.view());
+    return entry != nullptr ? found(*entry) : of_kind(NameKind::absent);
+  }
+
+  if (const auto* const entry = table_.forward.find(prefix)) return found(*entry);
+  if (labels == endpoint_labels) {
+    // "tcp.<service>" is above "http.tcp.<service>", which exists.
+    Labels parts(prefix);
+    const auto protocol = parts.take();
+    if (is_protocol(protocol)) {
+      KeyBuffer key;
+      key.append_underscored(protocol);
+      key.append(parts.rest());
+      if (const auto* const entry = table_.forward.find(key.view())) return found(*entry);
+    }
+  }
+  if (labels > namespace_labels || labels == service_labels) {
+    // For the reason that is shown to people: is it the Namespace that is missing?
+    if (table_.forward.find(skip_labels(prefix, labels - namespace_labels)) == nullptr) {
+      return of_kind(NameKind::namespace_absent);
+    }
+    return of_kind(NameKind::absent);
+  }
+  return of_kind(NameKind::namespace_absent);
+}
+
+NameLookup ClusterLookup::find_in_pods(std::string_view prefix, std::size_t labels) const {
+  if (labels == 1) return of_kind(NameKind::empty);
+  if (!pod_names_ || labels > 3) return of_kind(NameKind::absent);
+  const bool is_namespace = labels == 2;
+  if (table_.forward.find(is_namespace ? prefix : skip_labels(prefix, 1)) == nullptr) {
+    return of_kind(NameKind::namespace_absent);
+  }
+  if (is_namespace) return of_kind(NameKind::empty);
+  const auto address = parse_pod_label(Labels(prefix).take());
+  if (!address) return of_kind(NameKind::absent);
+  return {.kind = NameKind::pod_address, .entry = nullptr, .pod_address = *address};
+}
+
+std::optional<base::IpAddress> parse_pod_label(std::string_view label) {
+  // As CoreDNS: exactly three dashes and no pair of them is IPv4, everything else is tried as IPv6.
+  const auto dashes = std::ranges::count(label, '-');
+  const bool v4 = dashes == 3 && !label.contains("--");
+  std::string text(label);
+  std::ranges::replace(text, '-', v4 ? '.' : ':');
+  const auto address = base::IpAddress::parse(text);
+  if (!address || address->is_v4() != v4) return std::nullopt;
+  return address;
+}
+
+}  // namespace fairlead::server

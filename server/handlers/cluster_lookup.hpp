@@ -1,0 +1,59 @@
+// What a name below a cluster zone stands for, and the table entry behind it.
+//
+// Threads: a worker's, inside a ReadSection.
+// Standards: Kubernetes DNS specification 1.1.0; RFC 8020 (empty non-terminals exist).
+#pragma once
+
+#include <cstdint>
+
+#include "k8s/cluster_table.hpp"
+#include "zones/base/ip_address.hpp"
+#include "zones/dns/domain_name.hpp"
+
+namespace fairlead::server {
+
+/// A question name split at a zone of the `kubernetes` directive.
+struct ClusterName {
+  dns::NameView qname;      // as sent
+  dns::NameView zone;       // the end of qname, in the client's case
+  std::string_view prefix;  // lower-case wire labels left of the zone, no root
+  std::size_t zone_offset;  // of `zone` in qname
+};
+
+/// What stands at a name.
+enum class NameKind : std::uint8_t {
+  absent,
+  namespace_absent,    // as absent; the Namespace is not known
+  no_ready_endpoints,  // as absent; a headless Service without ready endpoints
+  empty,               // exists without records here: apex-like parts, empty non-terminals, Namespaces
+  entry,               // records in the table
+  pod_address,         // the address spelled out in a pod name
+  dns_version,         // dns-version.<zone>
+  nameserver,          // ns.dns.<zone>
+};
+
+struct NameLookup {
+  NameKind kind = NameKind::absent;
+  const zones::NameEntry* entry = nullptr;
+  base::IpAddress pod_address;
+};
+
+class ClusterLookup {
+ public:
+  ClusterLookup(const k8s::ClusterTable& table, bool pod_names) : table_(table), pod_names_(pod_names) {}
+
+  /// `prefix`: lower-case labels left of the zone; not empty.
+  NameLookup find(std::string_view prefix) const;
+
+ private:
+  NameLookup find_in_services(std::string_view prefix, std::size_t labels) const;
+  NameLookup find_in_pods(std::string_view prefix, std::size_t labels) const;
+
+  const k8s::ClusterTable& table_;
+  bool pod_names_;
+};
+
+/// The address in a pod name's first label: "10-244-0-7", "fd00--7". Nothing when it is none.
+std::optional<base::IpAddress> parse_pod_label(std::string_view label);
+
+}  // namespace fairlead::server

@@ -1,0 +1,139 @@
+#include "server/handlers/forward_handler.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "resolver/resolv_conf.hpp"
+#include "server/handlers/cache_handler.hpp"
+#include "server/query/pending_query.hpp"
+
+namespace fairlead::server {
+namespace {
+
+using resolver::ForwardFault;
+
+resolver::Policy make_policy(ForwardOptions::Policy policy) {
+  switch (policy) {
+    case ForwardOptions::Policy::round_robin: return resolver::Policy::round_robin;
+    case ForwardOptions::Policy::sequential: return resolver::Policy::sequential;
+    case ForwardOptions::Policy::random: break;
+  }
+  return resolver::Policy::random;
+}
+
+std::expected<std::vector<resolver::UpstreamAddress>, std::string> resolve_upstream(
+    const ForwardOptions::Upstream& upstream) {
+  if (const auto* const file = std::get_if<ForwardOptions::ResolvConf>(&upstream)) {
+    return resolver::read_resolv_conf(file->path);
+  }
+  if (const auto* const address = std::get_if<ForwardOptions::Address>(&upstream)) {
+    const auto parsed = base::IpAddress::parse(address->endpoint.address);
+    if (!parsed) return std::unexpected("'" + address->endpoint.address + "' is not an address that can be asked");
+    return std::vector<resolver::UpstreamAddress>{
+        {.address = *parsed, .port = address->endpoint.port, .protocol = {}, .tls_server_name = {}}};
+  }
+  return std::unexpected("'" + std::get<ForwardOptions::Host>(upstream).name +
+                         "' is a host name; write the address of the upstream");
+}
+
+}  // namespace
+
+std::expected<resolver::ForwarderConfig, std::string> make_forwarder_config(
+    const ForwardOptions& options, std::shared_ptr<std::atomic<std::uint32_t>> concurrent) {
+  resolver::ForwarderConfig config;
+  for (const auto& upstream : options.to) {
+    auto addresses = resolve_upstream(upstream);
+    if (!addresses) return std::unexpected(std::move(addresses.error()));
+    for (auto& address : *addresses) {
+      const bool known = std::ranges::find(config.upstreams, address) != config.upstreams.end();
+      if (!known) config.upstreams.push_back(std::move(address));
+    }
+  }
+  if (config.upstreams.size() > resolver::upstreams_max) config.upstreams.resize(resolver::upstreams_max);
+  config.policy = make_policy(options.policy);
+  config.force_tcp = options.force_tcp;
+  config.prefer_udp = options.prefer_udp;
+  config.max_fails = options.max_fails;
+  config.health_check_interval = options.health_check_interval;
+  config.health_check_recursion_desired = options.health_check_recursion_desired;
+  config.health_check_domain = options.health_check_domain;
+  config.failfast_all_unhealthy = options.failfast_all_unhealthy_upstreams;
+  config.max_concurrent = options.max_concurrent;
+  config.concurrent = std::move(concurrent);
+  config.read_timeout = options.read_timeout;
+  config.max_connect_attempts = options.max_connect_attempts;
+  config.failover_rcodes = options.failover_rcodes;
+  config.expire = options.expire;
+  config.max_age = options.max_age;
+  return config;
+}
+
+ForwardHandler::ForwardHandler(const ForwardOptions& options, std::shared_ptr<resolver::Forwarder> forwarder,
+                               bool rotates_answers)
+    : from_(options.from),
+      except_(options.except),
+      forwarder_(std::move(forwarder)),
+      rotates_answers_(rotates_answers) {}
+
+Step ForwardHandler::handle(QueryContext& context) {
+  const dns::NameView qname = context.query.qname;
+  if (!qname.is_at_or_below(from_)) return Step::next;
+  if (std::ranges::any_of(except_, [&](const auto& zone) { return qname.is_at_or_below(zone); })) return Step::next;
+
+  const resolver::ForwardQuestion question{
+      .qname = qname,
+      .qtype = context.query.qtype,
+      .qclass = context.query.qclass,
+      .recursion_desired = context.query.header.has(dns::Header::rd),
+      .checking_disabled = context.query.header.has(dns::Header::cd),
+      // A cache in front learns for everyone whether the answer was validated.
+      .authentic_data = context.observer_count > 0 || context.query.header.has(dns::Header::ad),
+      .dnssec_ok = context.query.edns && context.query.edns->dnssec_ok,
+      .client_transport = context.origin.transport(),
+  };
+  std::shared_ptr<PendingQuery> pending = PendingQuery::suspend(context);
+  if (pending == nullptr) {
+    write_failure(context, {.fault = ForwardFault::too_many_concurrent, .upstream = std::nullopt}, {});
+    return Step::answered;
+  }
+  const auto ticket = forwarder_->ask(question, [this, pending](const resolver::ForwardResult& result) {
+    if (!result && result.error().fault == ForwardFault::cancelled) return;
+    QueryContext& own = pending->context();
+    if (!result) {
+      write_failure(own, result.error(), upstream_text(result.error()));
+    } else {
+      own.upstream_reply = &*result;
+      own.run_observers();
+      resolver::copy_reply(result->reply, wants_authentic_data(own.query), own.shown_ttl, own.writer);
+      if (const auto error = result->reply.extended_error()) own.writer.set_extended_error(*error);
+      own.upstream_reply = nullptr;
+      own.rotate = rotates_answers_;
+    }
+    pending->reply(label_);
+  });
+  if (!ticket) {
+    write_failure(pending->context(), ticket.error(), upstream_text(ticket.error()));
+    pending->reply(label_);
+  }
+  return Step::suspended;
+}
+
+std::string ForwardHandler::upstream_text(const resolver::ForwardError& error) const {
+  if (!error.upstream || *error.upstream >= forwarder_->upstreams().size()) return {};
+  return forwarder_->upstreams()[*error.upstream]->address().to_string();
+}
+
+void ForwardHandler::write_failure(QueryContext& context, const resolver::ForwardError& error, std::string upstream) {
+  const bool refused = error.fault == ForwardFault::too_many_concurrent;
+  context.writer.set_rcode(refused ? dns::Rcode::refused : dns::Rcode::servfail);
+  context.error = std::string(to_string(error.fault));
+  if (!upstream.empty()) context.error += ", last upstream " + upstream;
+  // The context lives until the reply is finished, and so does the text.
+  context.writer.set_extended_error({refused ? dns::ExtendedError::other
+                                     : error.fault == ForwardFault::timed_out
+                                         ? dns::ExtendedError::no_reachable_authority
+                                         : dns::ExtendedError::network_error,
+                                     context.error});
+}
+
+}  // namespace fairlead::server

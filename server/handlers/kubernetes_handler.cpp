@@ -1,0 +1,318 @@
+#include "server/handlers/kubernetes_handler.hpp"
+
+#include <algorithm>
+
+#include "server/query/answer.hpp"
+#include "server/query/limits.hpp"
+#include "server/query/pending_query.hpp"
+#include "server/query/reply_copy.hpp"
+
+namespace fairlead::server {
+namespace {
+
+using dns::Header;
+using dns::Rcode;
+using dns::RRType;
+using dns::Section;
+
+// SOA as CoreDNS builds it, so that caches behave the same after a swap.
+constexpr std::uint32_t soa_refresh = 7200;
+constexpr std::uint32_t soa_retry = 1800;
+constexpr std::uint32_t soa_expire = 86400;
+constexpr std::uint32_t soa_ttl_max = 300;
+constexpr std::uint32_t dns_version_ttl = 28800;
+constexpr std::string_view dns_version = "\0051.1.0";  // one character-string
+constexpr std::string_view nameserver_prefix = "\2ns\3dns";
+constexpr std::string_view contact_prefix = "\12hostmaster";
+
+constexpr std::uint16_t pointer_to(std::size_t offset) { return static_cast<std::uint16_t>(0xc000 | offset); }
+
+// The zone, as the end of the question that stands behind the header.
+std::uint16_t pointer_to_zone(const ClusterName& name) { return pointer_to(dns::header_octets + name.zone_offset); }
+
+std::array<std::uint8_t, 2> pointer_octets(std::uint16_t pointer) {
+  return {static_cast<std::uint8_t>(pointer >> 8), static_cast<std::uint8_t>(pointer)};
+}
+
+std::uint8_t* write_text(std::uint8_t* at, std::string_view text) {
+  return std::copy_n(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), at);
+}
+
+std::span<const std::uint8_t> as_octets(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+bool is_reverse(dns::NameView zone) {
+  static const dns::DomainName in_addr = *dns::DomainName::parse("in-addr.arpa.");
+  static const dns::DomainName ip6 = *dns::DomainName::parse("ip6.arpa.");
+  return zone.is_at_or_below(in_addr) || zone.is_at_or_below(ip6);
+}
+
+bool is_transfer(RRType type) { return type == RRType::axfr || type == RRType::ixfr; }
+
+// Ready records of the type that was asked for.
+bool has_type(const zones::NameEntry& entry, RRType type) {
+  switch (type) {
+    case RRType::a: return entry.a_count() > 0;
+    case RRType::aaaa: return entry.aaaa_count() > 0;
+    case RRType::srv: return entry.srv_count() > 0;
+    case RRType::ptr: return !entry.ptrs().empty();
+    case RRType::cname: return !entry.cname().empty();
+    default: return false;
+  }
+}
+
+void set_truncated(QueryContext& context, zones::Copied copied) {
+  if (copied == zones::Copied::truncated) context.writer.set_flag(Header::tc);
+}
+
+}  // namespace
+
+KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shared_ptr<k8s::Cluster> cluster,
+                                     std::vector<base::IpAddress> local_addresses, bool rotates_answers)
+    : zones_(options.zones),
+      options_(options),
+      cluster_(std::move(cluster)),
+      local_addresses_(std::move(local_addresses)),
+      lookup_(cluster_->table(), options.pods == KubernetesOptions::Pods::insecure),
+      rotates_answers_(rotates_answers) {
+  std::ranges::stable_sort(zones_, std::ranges::greater{}, [](const auto& zone) { return zone.view().label_count(); });
+}
+
+Step KubernetesHandler::handle(QueryContext& context) {
+  const dns::NameView qname = context.qname.view();
+  const auto zone = std::ranges::find_if(zones_, [&](const auto& z) { return qname.is_at_or_below(z); });
+  if (zone == zones_.end()) return Step::next;
+  if (is_transfer(context.query.qtype)) {
+    context.writer.set_rcode(Rcode::refused);
+    context.writer.set_extended_error({dns::ExtendedError::prohibited, "zone transfers need the transfer directive"});
+    return Step::answered;
+  }
+  const std::size_t zone_offset = qname.size() - zone->view().size();
+  const ClusterName name{.qname = context.query.qname,
+                         .zone = dns::NameView(context.query.qname.wire().subspan(zone_offset)),
+                         .prefix = {reinterpret_cast<const char*>(qname.data()), zone_offset},
+                         .zone_offset = zone_offset};
+  context.writer.set_flag(Header::aa);
+  const Step step = is_reverse(*zone) ? answer_reverse(context, name) : answer_forward(context, name);
+  if (step == Step::next) context.writer.set_flag(Header::aa, false);
+  return step;
+}
+
+Step KubernetesHandler::answer_forward(QueryContext& context, const ClusterName& name) {
+  if (name.prefix.empty()) return answer_apex(context, name);
+  const NameLookup lookup = lookup_.find(name.prefix);
+  const RRType qtype = context.query.qtype;
+  switch (lookup.kind) {
+    case NameKind::absent: return no_name(context, name, "no such Service, endpoint or port");
+    case NameKind::namespace_absent: return no_name(context, name, "no such Namespace");
+    case NameKind::no_ready_endpoints: return no_name(context, name, "the headless Service has no ready endpoints");
+    case NameKind::empty: return no_data(context, name);
+    case NameKind::entry: return answer_entry(context, name, *lookup.entry);
+    case NameKind::nameserver: return answer_nameserver_name(context, name);
+    case NameKind::pod_address:
+      if (qtype != (lookup.pod_address.is_v4() ? RRType::a : RRType::aaaa)) return no_data(context, name);
+      context.writer.append(Section::answer, pointer_octets(dns::question_pointer), qtype, options_.ttl,
+                            lookup.pod_address.octets());
+      return Step::answered;
+    case NameKind::dns_version:
+      if (qtype != RRType::txt) return no_data(context, name);
+      context.writer.append(Section::answer, pointer_octets(dns::question_pointer), RRType::txt, dns_version_ttl,
+                            as_octets(dns_version));
+      return Step::answered;
+  }
+  return no_data(context, name);
+}
+
+Step KubernetesHandler::answer_entry(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry) {
+  const RRType qtype = context.query.qtype;
+  if (!entry.cname().empty() && (qtype == RRType::a || qtype == RRType::aaaa)) {
+    return answer_alias(context, name, entry);
+  }
+  if (!has_type(entry, qtype)) return no_data(context, name);
+  const zones::CopyOptions options = copy_options(context);
+  switch (qtype) {
+    case RRType::a:
+    case RRType::aaaa: set_truncated(context, copy_addresses(context.writer, entry, qtype, options)); break;
+    case RRType::srv: set_truncated(context, copy_srvs(context.writer, entry, name.zone, options)); break;
+    case RRType::ptr: set_truncated(context, copy_ptrs(context.writer, entry, options)); break;
+    default: set_truncated(context, copy_cname(context.writer, entry, options)); break;
+  }
+  return Step::answered;
+}
+
+// An ExternalName Service. Targets in this zone are followed in the table, others through the server's own chain.
+Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& name, const zones::NameEntry& first) {
+  const RRType qtype = context.query.qtype;
+  const zones::NameEntry* entry = &first;
+  zones::CopyOptions options = copy_options(context);
+  for (int links = 0; links < alias_chain_max; ++links) {
+    // The CNAME's RDATA is the owner of what it leads to.
+    const std::size_t rdata_offset = context.writer.size() + 12;
+    set_truncated(context, copy_cname(context.writer, *entry, options));
+    if (context.writer.has_flag(Header::tc)) return Step::answered;
+    options.owner_pointer = pointer_to(rdata_offset);
+
+    const dns::NameView target(entry->cname());
+    if (!target.is_at_or_below(name.zone)) return ask_for_alias_target(context, target);
+    const CanonicalName canonical(target);
+    const std::string_view prefix(reinterpret_cast<const char*>(canonical.octets.data()),
+                                  target.size() - name.zone.size());
+    const NameLookup lookup =
+        prefix.empty() ? NameLookup{.kind = NameKind::empty, .entry = {}, .pod_address = {}} : lookup_.find(prefix);
+    if (lookup.kind == NameKind::pod_address && qtype == (lookup.pod_address.is_v4() ? RRType::a : RRType::aaaa)) {
+      context.writer.append(Section::answer, pointer_octets(options.owner_pointer), qtype, options_.ttl,
+                            lookup.pod_address.octets());
+      return Step::answered;
+    }
+    if (lookup.kind != NameKind::entry) break;
+    entry = lookup.entry;
+    if (!entry->cname().empty()) continue;
+    if (!has_type(*entry, qtype)) break;
+    set_truncated(context, copy_addresses(context.writer, *entry, qtype, options));
+    return Step::answered;
+  }
+  // A target in the same zone that yields nothing, or a loop.
+  context.writer.clear_records();
+  return no_data(context, name);
+}
+
+Step KubernetesHandler::ask_for_alias_target(QueryContext& context, dns::NameView target) {
+  const RRType qtype = context.query.qtype;
+  std::shared_ptr<PendingQuery> pending = PendingQuery::suspend(context);
+  if (pending == nullptr) {
+    context.writer.clear_records();
+    context.writer.set_rcode(Rcode::servfail);
+    context.writer.set_extended_error({dns::ExtendedError::other, "too many queries are waiting for upstreams"});
+    return Step::answered;
+  }
+  // The records so far are the CNAMEs; they are written again into the reply that is sent later.
+  const std::size_t begin = dns::header_octets + context.query.question.size();
+  std::vector<std::uint8_t> aliases(context.writer.data() + begin, context.writer.data() + context.writer.size());
+  const std::size_t alias_count = context.writer.count(Section::answer);
+  ask_internally(
+      context, target, qtype,
+      [pending, label = label_, aliases = std::move(aliases), alias_count](std::span<const std::uint8_t> reply) {
+        dns::MessageWriter& writer = pending->context().writer;
+        writer.set_flag(Header::aa);
+        std::ranges::copy(aliases, writer.cursor());
+        writer.advance(aliases.size(), alias_count, Section::answer);
+        // Target NXDOMAIN, NODATA or SERVFAIL: the CNAME alone. What does not fit, or did not fit upstream,
+        // is asked again over TCP.
+        if (!append_answers(reply, writer) || dns::read_header(reply).has(Header::tc)) {
+          writer.set_flag(Header::tc);
+        }
+        pending->reply(label);
+      });
+  return Step::suspended;
+}
+
+Step KubernetesHandler::answer_apex(QueryContext& context, const ClusterName& name) {
+  const RRType qtype = context.query.qtype;
+  if (qtype == RRType::soa) {
+    append_soa(context, name, Section::answer);
+    return Step::answered;
+  }
+  if (qtype != RRType::ns) return no_data(context, name);
+
+  const auto zone_pointer = pointer_octets(pointer_to_zone(name));
+  const auto append_nameserver = [&](std::string_view prefix, std::span<const base::IpAddress> addresses) {
+    std::array<std::uint8_t, dns::name_octets_max> target;
+    if (prefix.size() + name.zone.size() > target.size()) return;
+    std::uint8_t* end = write_text(target.data(), prefix);
+    end = std::ranges::copy(zone_pointer, end).out;
+    const std::size_t target_octets = static_cast<std::size_t>(end - target.data());
+    const auto question = pointer_octets(dns::question_pointer);
+    const std::size_t rdata_offset = context.writer.size() + question.size() + 10;
+    if (!context.writer.append(Section::answer, question, RRType::ns, options_.ttl, {target.data(), target_octets})) {
+      context.writer.set_flag(Header::tc);
+      return;
+    }
+    glue_.emplace_back(rdata_offset, addresses);
+  };
+  glue_.clear();
+  const k8s::ApexNameservers* const apex = cluster_->table().apex_nameservers.read();
+  if (apex != nullptr && !apex->nameservers.empty()) {
+    for (const auto& nameserver : apex->nameservers) append_nameserver(nameserver.relative_name, nameserver.addresses);
+  } else {
+    append_nameserver(nameserver_prefix, local_addresses_);
+  }
+  for (const auto& [owner, addresses] : glue_) {
+    for (const auto& address : addresses) {
+      context.writer.append(Section::additional, pointer_octets(pointer_to(owner)),
+                            address.is_v4() ? RRType::a : RRType::aaaa, options_.ttl, address.octets());
+    }
+  }
+  return Step::answered;
+}
+
+Step KubernetesHandler::answer_nameserver_name(QueryContext& context, const ClusterName& name) {
+  const RRType qtype = context.query.qtype;
+  bool any = false;
+  for (const auto& address : local_addresses_) {
+    if (qtype != (address.is_v4() ? RRType::a : RRType::aaaa)) continue;
+    any = true;
+    context.writer.append(Section::answer, pointer_octets(dns::question_pointer), qtype, options_.ttl,
+                          address.octets());
+  }
+  return any ? Step::answered : no_data(context, name);
+}
+
+Step KubernetesHandler::answer_reverse(QueryContext& context, const ClusterName& name) {
+  const RRType qtype = context.query.qtype;
+  if (name.prefix.empty()) return answer_apex(context, name);
+  const dns::NameView qname = context.qname.view();
+  // Keys of the reverse table end before the root label.
+  const auto* const entry =
+      cluster_->table().reverse.find({reinterpret_cast<const char*>(qname.data()), qname.size() - 1});
+  if (entry != nullptr) return answer_entry(context, name, *entry);
+  if (name.prefix == "\13dns-version") {
+    if (qtype != RRType::txt) return no_data(context, name);
+    context.writer.append(Section::answer, pointer_octets(dns::question_pointer), RRType::txt, dns_version_ttl,
+                          as_octets(dns_version));
+    return Step::answered;
+  }
+  return no_name(context, name, "no Service or endpoint has this address");
+}
+
+Step KubernetesHandler::no_data(QueryContext& context, const ClusterName& name) {
+  append_soa(context, name, Section::authority);
+  return Step::answered;
+}
+
+Step KubernetesHandler::no_name(QueryContext& context, const ClusterName& name, std::string_view why) {
+  if (options_.fallthrough.covers(context.query.qname)) return Step::next;
+  if (!cluster_->table().synced.load(std::memory_order_relaxed)) {
+    context.writer.set_rcode(Rcode::servfail);
+    context.writer.set_extended_error({dns::ExtendedError::not_ready, "not yet in step with the API server"});
+  } else {
+    context.writer.set_rcode(Rcode::nxdomain);
+    context.writer.set_extended_error({dns::ExtendedError::other, why});
+  }
+  append_soa(context, name, Section::authority);
+  return Step::answered;
+}
+
+void KubernetesHandler::append_soa(QueryContext& context, const ClusterName& name, Section section) {
+  const auto zone = pointer_octets(pointer_to_zone(name));
+  std::array<std::uint8_t, nameserver_prefix.size() + 2 + contact_prefix.size() + nameserver_prefix.size() + 2 + 20>
+      rdata;
+  std::uint8_t* at = write_text(rdata.data(), nameserver_prefix);
+  at = std::ranges::copy(zone, at).out;
+  at = write_text(at, contact_prefix);
+  at = std::ranges::copy(zone, at).out;
+  dns::write_u32(at, cluster_->table().serial.load(std::memory_order_relaxed));
+  dns::write_u32(at + 4, soa_refresh);
+  dns::write_u32(at + 8, soa_retry);
+  dns::write_u32(at + 12, soa_expire);
+  dns::write_u32(at + 16, options_.ttl);
+  at += 20;
+  context.writer.append(section, zone, RRType::soa, std::min(options_.ttl, soa_ttl_max),
+                        {rdata.data(), static_cast<std::size_t>(at - rdata.data())});
+}
+
+zones::CopyOptions KubernetesHandler::copy_options(QueryContext& context) const {
+  return {.owner_pointer = dns::question_pointer, .rotation = rotates_answers_ ? context.plan->next_rotation() : 0};
+}
+
+}  // namespace fairlead::server

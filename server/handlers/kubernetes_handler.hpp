@@ -1,0 +1,54 @@
+// `kubernetes`: the names of the cluster, from the table that k8s/ publishes.
+//
+// The part of the name left of the zone picks what is looked for; see cluster_lookup.hpp. Answers are copied from ready
+// records; negative ones carry the zone's SOA and say why in an Extended DNS Error.
+//
+// Threads: one worker's; the table is read inside the worker's ReadSection.
+// Standards: Kubernetes DNS specification 1.1.0; RFC 2308 (negative answers), RFC 8914 (reasons).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "k8s/cluster.hpp"
+#include "server/config/directive_options.hpp"
+#include "server/handlers/cluster_lookup.hpp"
+#include "server/query/query_context.hpp"
+#include "zones/answer_template.hpp"
+
+namespace fairlead::server {
+
+class KubernetesHandler final : public Handler {
+ public:
+  KubernetesHandler(const KubernetesOptions& options, std::shared_ptr<k8s::Cluster> cluster,
+                    std::vector<base::IpAddress> local_addresses, bool rotates_answers);
+
+  Step handle(QueryContext& context) override;
+  PluginLabel plugin() const override { return label_; }
+
+ private:
+  Step answer_forward(QueryContext& context, const ClusterName& name);
+  Step answer_apex(QueryContext& context, const ClusterName& name);
+  Step answer_nameserver_name(QueryContext& context, const ClusterName& name);
+  Step answer_reverse(QueryContext& context, const ClusterName& name);
+  Step answer_entry(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
+  Step answer_alias(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
+  Step ask_for_alias_target(QueryContext& context, dns::NameView target);
+
+  Step no_data(QueryContext& context, const ClusterName& name);
+  Step no_name(QueryContext& context, const ClusterName& name, std::string_view why);
+  void append_soa(QueryContext& context, const ClusterName& name, dns::Section section);
+  zones::CopyOptions copy_options(QueryContext& context) const;
+
+  std::vector<dns::DomainName> zones_;  // most labels first
+  KubernetesOptions options_;
+  std::shared_ptr<k8s::Cluster> cluster_;
+  std::vector<base::IpAddress> local_addresses_;
+  ClusterLookup lookup_;
+  bool rotates_answers_;
+  const PluginLabel label_ = plugin_label("kubernetes");
+  /// Owners of glue and their addresses while an apex NS answer is written; kept for its memory.
+  std::vector<std::pair<std::size_t, std::span<const base::IpAddress>>> glue_;
+};
+
+}  // namespace fairlead::server

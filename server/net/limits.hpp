@@ -1,0 +1,33 @@
+// Bounds of the listeners, each with its reason.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace fairlead::server {
+
+/// Packets a system call: beyond 64 the gain was not measurable, and a batch delays its first reply.
+inline constexpr std::size_t udp_batch = 64;
+/// Batches a turn, so that a flood on one socket leaves time for the worker's other sockets and timers.
+inline constexpr int udp_batches_a_turn = 16;
+/// A query with every option in use is far below this; what is longer is cut off by the kernel and gets FORMERR.
+inline constexpr std::size_t udp_query_octets_max = 4096;
+/// Asked of the kernel, which halves it to net.core.rmem_max without a word: room for bursts while a worker is busy.
+inline constexpr int udp_receive_buffer_octets = 4 * 1024 * 1024;
+
+/// Open connections a worker. Above it the one that has been idle longest is closed: a flood of silent connections
+/// must not lock others out. With the limits below, 64 MiB of buffers at worst.
+inline constexpr std::size_t tcp_connections_max = 512;
+inline constexpr int tcp_backlog = 1024;
+/// RFC 7766 §6.2.3 leaves the idle time to the server; CoreDNS's 10 s.
+inline constexpr std::chrono::seconds tcp_idle_max{10};
+/// From the first octet of a query to its last: a slow writer cannot keep a connection.
+inline constexpr std::chrono::seconds tcp_query_max{5};
+/// A client that takes no reply for so long is gone.
+inline constexpr std::chrono::seconds tcp_write_max{10};
+/// Queries of one connection that wait for upstreams; more are read once some are answered.
+inline constexpr std::size_t tcp_pending_max = 100;
+/// Replies that a client has not taken yet; above it no more queries are read.
+inline constexpr std::size_t tcp_unsent_octets_max = 64 * 1024;
+
+}  // namespace fairlead::server

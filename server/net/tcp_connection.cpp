@@ -1,0 +1,186 @@
+#include "server/net/tcp_connection.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "server/net/limits.hpp"
+#include "server/query/answer.hpp"
+#include "zones/base/published.hpp"
+
+namespace fairlead::server {
+namespace {
+
+constexpr std::size_t length_octets = 2;
+// Room for some pipelined queries; a longer query makes it grow to its own length.
+constexpr std::size_t receive_octets_first = 2048;
+
+// A client whose query waits. It does not keep the connection open: a client that left is owed nothing.
+class TcpTarget final : public ReplyTarget {
+ public:
+  TcpTarget(std::weak_ptr<TcpConnection> connection, std::string client)
+      : connection_(std::move(connection)), client_(std::move(client)) {}
+  void deliver(std::span<const std::uint8_t> message) override {
+    if (const auto connection = connection_.lock()) connection->deliver(message);
+  }
+  std::string client_text() const override { return client_; }
+
+ private:
+  const std::weak_ptr<TcpConnection> connection_;
+  const std::string client_;
+};
+
+class TcpOrigin final : public Origin {
+ public:
+  explicit TcpOrigin(TcpConnection& connection) : connection_(connection) {}
+
+  Transport transport() const override { return Transport::tcp; }
+  bool is_ipv4() const override { return connection_.is_ipv4(); }
+  std::string client_text() const override { return connection_.client_text(); }
+  std::unique_ptr<ReplyTarget> keep() override {
+    if (!connection_.add_pending()) return nullptr;
+    return std::make_unique<TcpTarget>(connection_.weak_from_this(), connection_.client_text());
+  }
+
+ private:
+  TcpConnection& connection_;
+};
+
+std::span<std::uint8_t> reply_buffer() {
+  thread_local const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(dns::message_octets_max);
+  return {buffer.get(), dns::message_octets_max};
+}
+
+}  // namespace
+
+TcpConnection::TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpListener> listener)
+    : socket_(std::move(socket)), listener_(std::move(listener)), received_(receive_octets_first) {
+  boost::system::error_code error;
+  const auto peer = socket_.remote_endpoint(error);
+  if (!error) {
+    const auto address = peer.address();
+    const bool mapped = address.is_v6() && address.to_v6().is_v4_mapped();
+    ipv4_ = address.is_v4() || mapped;
+    client_text_ =
+        mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string() : address.to_string();
+    if (!ipv4_) client_text_ = "[" + client_text_ + "]";
+    client_text_ += ":" + std::to_string(peer.port());
+  }
+  // Replies are written as a whole; waiting for more of them would only delay the last.
+  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  set_deadline(tcp_idle_max);
+}
+
+void TcpConnection::close() {
+  if (std::exchange(closed_, true)) return;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+void TcpConnection::finish() {
+  finishing_ = true;
+  if (!owes_reply()) close();
+}
+
+bool TcpConnection::add_pending() {
+  if (pending_ >= tcp_pending_max) return false;
+  ++pending_;
+  return true;
+}
+
+void TcpConnection::deliver(std::span<const std::uint8_t> message) {
+  --pending_;
+  if (closed_) return;
+  append(message);
+  write();
+  read();
+}
+
+bool TcpConnection::may_read() const {
+  return !closed_ && !finishing_ && !reading_ && pending_ < tcp_pending_max &&
+         unsent_.size() + in_writing_.size() < tcp_unsent_octets_max;
+}
+
+void TcpConnection::read() {
+  if (!may_read()) return;
+  // What arrived while reading was held back may hold whole queries.
+  if (received_octets_ == received_.size()) received_.resize(received_.size() * 2);
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(received_.data() + received_octets_, received_.size() - received_octets_),
+                          [self = shared_from_this()](const boost::system::error_code& error, std::size_t octets) {
+                            self->reading_ = false;
+                            if (self->closed_) return;
+                            if (error) {
+                              // A client may close its side and still wait for replies (RFC 7766 §6.2.4).
+                              self->finish();
+                              return;
+                            }
+                            self->received_octets_ += octets;
+                            self->answer_queries();
+                            self->write();
+                            self->read();
+                          });
+}
+
+void TcpConnection::answer_queries() {
+  if (closed_) return;
+  std::size_t at = 0;
+  {
+    const base::ReadSection section;
+    while (received_octets_ - at >= length_octets && pending_ < tcp_pending_max &&
+           unsent_.size() + in_writing_.size() < tcp_unsent_octets_max) {
+      const std::size_t size = dns::read_u16(received_.data() + at);
+      if (received_octets_ - at < length_octets + size) break;
+      TcpOrigin origin(*this);
+      const Answer reply = answer({received_.data() + at + length_octets, size}, origin, listener_->plan(),
+                                  listener_->router(), reply_buffer());
+      if (reply.outcome == Outcome::reply) append(reply.message);
+      at += length_octets + size;
+    }
+  }
+  received_octets_ -= at;
+  std::memmove(received_.data(), received_.data() + at, received_octets_);
+  if (at > 0) {
+    query_begun_ = false;
+    last_active_ = std::chrono::steady_clock::now();
+    set_deadline(tcp_idle_max);
+  }
+  if (received_octets_ >= length_octets) {
+    const std::size_t whole = length_octets + dns::read_u16(received_.data());
+    if (whole > received_.size()) received_.resize(whole);
+  }
+  // The time for a query runs from its first octet; more octets do not extend it.
+  if (received_octets_ > 0 && !std::exchange(query_begun_, true)) set_deadline(tcp_query_max);
+}
+
+void TcpConnection::append(std::span<const std::uint8_t> message) {
+  const std::uint8_t length[length_octets] = {static_cast<std::uint8_t>(message.size() >> 8),
+                                              static_cast<std::uint8_t>(message.size())};
+  unsent_.insert(unsent_.end(), std::begin(length), std::end(length));
+  unsent_.insert(unsent_.end(), message.begin(), message.end());
+}
+
+void TcpConnection::write() {
+  if (writing_ || unsent_.empty() || closed_) return;
+  writing_ = true;
+  in_writing_.swap(unsent_);
+  set_deadline(tcp_write_max);
+  asio::async_write(socket_, asio::buffer(in_writing_),
+                    [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                      self->writing_ = false;
+                      self->in_writing_.clear();
+                      if (error) return self->close();
+                      self->set_deadline(self->query_begun_ ? tcp_query_max : tcp_idle_max);
+                      // Queries held back while too much was unsent.
+                      if (!self->reading_) self->answer_queries();
+                      self->write();
+                      if (self->finishing_ && !self->owes_reply()) return self->close();
+                      self->read();
+                    });
+}
+
+void TcpConnection::set_deadline(std::chrono::seconds from_now) {
+  last_active_ = std::chrono::steady_clock::now();
+  deadline_ = last_active_ + from_now;
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,68 @@
+// One TCP connection: frames of two length octets and a message, both ways.
+//
+// Threads: its worker's.
+// Limits: tcp_* in limits.hpp.
+// Standards: RFC 1035 §4.2.2, RFC 7766 §6.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/net/tcp_listener.hpp"
+#include "server/query/query_context.hpp"
+#include "zones/base/asio.hpp"
+
+namespace fairlead::server {
+
+class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpListener> listener);
+
+  void start() { read(); }
+  void close();
+  /// Ends now if no reply is owed, else after the last one.
+  void finish();
+
+  bool is_closed() const { return closed_; }
+  bool owes_reply() const { return pending_ > 0 || !unsent_.empty() || writing_; }
+  bool is_overdue(TimePoint now) const { return now >= deadline_ && pending_ == 0; }
+  TimePoint last_active() const { return last_active_; }
+  bool is_ipv4() const { return ipv4_; }
+  const std::string& client_text() const { return client_text_; }
+
+  /// A query of this connection waits; tcp_pending_max.
+  bool add_pending();
+  void deliver(std::span<const std::uint8_t> message);
+
+ private:
+  void read();
+  void answer_queries();
+  void append(std::span<const std::uint8_t> message);
+  void write();
+  bool may_read() const;
+  void set_deadline(std::chrono::seconds from_now);
+
+  asio::ip::tcp::socket socket_;
+  const std::shared_ptr<TcpListener> listener_;
+  std::vector<std::uint8_t> received_;  // what has arrived and is not taken yet
+  std::size_t received_octets_ = 0;
+  std::vector<std::uint8_t> unsent_;
+  std::vector<std::uint8_t> in_writing_;
+  std::size_t pending_ = 0;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool finishing_ = false;
+  bool closed_ = false;
+  bool query_begun_ = false;
+  bool ipv4_ = true;
+  std::string client_text_;
+  TimePoint deadline_;
+  TimePoint last_active_;
+};
+
+}  // namespace fairlead::server

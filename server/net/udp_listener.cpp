@@ -1,0 +1,208 @@
+#include "server/net/udp_listener.hpp"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "server/net/client_text.hpp"
+#include "server/net/limits.hpp"
+#include "server/query/answer.hpp"
+#include "zones/base/published.hpp"
+
+namespace fairlead::server {
+namespace {
+
+constexpr std::size_t control_octets = CMSG_SPACE(sizeof(in6_pktinfo));
+static_assert(control_octets >= CMSG_SPACE(sizeof(in_pktinfo)));
+
+// A reply leaves from the address that the query was sent to, by whatever route leads to the client.
+void keep_source_address(msghdr& message) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(header), sizeof(info));
+      info.ipi_ifindex = 0;
+      info.ipi_spec_dst = info.ipi_addr;
+      std::memcpy(CMSG_DATA(header), &info, sizeof(info));
+    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(header), sizeof(info));
+      // Link-local sources mean nothing without their interface.
+      if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = 0;
+      std::memcpy(CMSG_DATA(header), &info, sizeof(info));
+    }
+  }
+}
+
+// A client whose query waits: everything that a reply needs.
+class UdpTarget final : public ReplyTarget {
+ public:
+  UdpTarget(std::shared_ptr<UdpListener> listener, const sockaddr_storage& client, socklen_t client_size,
+            std::span<const std::uint8_t> control)
+      : listener_(std::move(listener)), client_(client), client_size_(client_size), control_size_(control.size()) {
+    std::ranges::copy(control, control_.begin());
+  }
+  void deliver(std::span<const std::uint8_t> message) override {
+    listener_->send(message, client_, client_size_, {control_.data(), control_size_});
+  }
+  std::string client_text() const override { return server::client_text(client_); }
+
+ private:
+  const std::shared_ptr<UdpListener> listener_;
+  const sockaddr_storage client_;
+  const socklen_t client_size_;
+  alignas(cmsghdr) std::array<std::uint8_t, control_octets> control_;
+  const std::size_t control_size_;
+};
+
+class UdpOrigin final : public Origin {
+ public:
+  UdpOrigin(UdpListener& listener, const msghdr& message) : listener_(listener), message_(message) {}
+
+  Transport transport() const override { return Transport::udp; }
+  bool is_ipv4() const override { return server::is_ipv4(client()); }
+  std::string client_text() const override { return server::client_text(client()); }
+  std::unique_ptr<ReplyTarget> keep() override {
+    return std::make_unique<UdpTarget>(
+        listener_.shared_from_this(), client(), message_.msg_namelen,
+        std::span(static_cast<const std::uint8_t*>(message_.msg_control), message_.msg_controllen));
+  }
+
+ private:
+  const sockaddr_storage& client() const { return *static_cast<const sockaddr_storage*>(message_.msg_name); }
+
+  UdpListener& listener_;
+  const msghdr& message_;
+};
+
+}  // namespace
+
+// The memory of one batch; one a thread, since a worker has at most one batch in hand.
+class UdpListener::Batch {
+ public:
+  static Batch& of_this_thread() {
+    thread_local const auto batch = std::make_unique<Batch>();
+    return *batch;
+  }
+
+  int receive(int fd, bool with_control) {
+    for (std::size_t i = 0; i < udp_batch; ++i) {
+      msghdr& header = incoming_[i].msg_hdr;
+      query_vectors_[i] = {.iov_base = queries_[i].data(), .iov_len = queries_[i].size()};
+      header.msg_iov = &query_vectors_[i];
+      header.msg_iovlen = 1;
+      header.msg_name = &clients_[i];
+      header.msg_namelen = sizeof(clients_[i]);
+      header.msg_control = with_control ? controls_[i].data() : nullptr;
+      header.msg_controllen = with_control ? controls_[i].size() : 0;
+      header.msg_flags = 0;
+    }
+    return recvmmsg(fd, incoming_.data(), udp_batch, MSG_DONTWAIT, nullptr);
+  }
+
+  msghdr& incoming(std::size_t i) { return incoming_[i].msg_hdr; }
+  std::span<const std::uint8_t> query(std::size_t i) const { return {queries_[i].data(), incoming_[i].msg_len}; }
+  std::span<std::uint8_t> reply_buffer(std::size_t i) { return replies_[i]; }
+
+  void add_reply(std::size_t i, std::span<const std::uint8_t> message) {
+    reply_vectors_[outgoing_count_] = {.iov_base = const_cast<std::uint8_t*>(message.data()),
+                                       .iov_len = message.size()};
+    msghdr& header = outgoing_[outgoing_count_].msg_hdr;
+    header = incoming_[i].msg_hdr;
+    header.msg_iov = &reply_vectors_[outgoing_count_];
+    header.msg_flags = 0;
+    ++outgoing_count_;
+  }
+
+  void send(int fd) {
+    std::size_t sent = 0;
+    while (sent < outgoing_count_) {
+      const int count =
+          sendmmsg(fd, outgoing_.data() + sent, static_cast<unsigned>(outgoing_count_ - sent), MSG_DONTWAIT);
+      // The first of the rest cannot be sent (no route, firewall, full buffer): it alone is lost.
+      sent += count > 0 ? static_cast<std::size_t>(count) : 1;
+    }
+    outgoing_count_ = 0;
+  }
+
+ private:
+  std::array<mmsghdr, udp_batch> incoming_{};
+  std::array<mmsghdr, udp_batch> outgoing_{};
+  std::array<iovec, udp_batch> query_vectors_{};
+  std::array<iovec, udp_batch> reply_vectors_{};
+  std::array<sockaddr_storage, udp_batch> clients_{};
+  std::array<std::array<std::uint8_t, udp_query_octets_max>, udp_batch> queries_;
+  std::array<std::array<std::uint8_t, dns::udp_octets_max>, udp_batch> replies_;
+  struct alignas(cmsghdr) Control : std::array<std::uint8_t, control_octets> {};
+  std::array<Control, udp_batch> controls_{};
+  std::size_t outgoing_count_ = 0;
+};
+
+UdpListener::UdpListener(asio::io_context& io, SocketHandle socket, bool is_wildcard)
+    : socket_(io, socket.release()), is_wildcard_(is_wildcard) {}
+
+void UdpListener::serve(std::shared_ptr<WorkerPlan> plan, std::size_t router) {
+  plan_ = std::move(plan);
+  router_ = router;
+}
+
+void UdpListener::start() {
+  if (std::exchange(running_, true)) return;
+  wait();
+}
+
+void UdpListener::stop() {
+  if (!std::exchange(running_, false)) return;
+  receive();
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+  plan_.reset();
+}
+
+void UdpListener::wait() {
+  socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (error || !self->running_) return;
+                       self->receive();
+                       self->wait();
+                     });
+}
+
+void UdpListener::receive() {
+  Batch& batch = Batch::of_this_thread();
+  const int fd = socket_.native_handle();
+  for (int turn = 0; turn < udp_batches_a_turn; ++turn) {
+    const int count = batch.receive(fd, is_wildcard_);
+    // Errors are those of earlier replies (ICMP) or nothing left to read; the socket itself stays good.
+    if (count <= 0) return;
+    {
+      const base::ReadSection section;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+        if (is_wildcard_) keep_source_address(batch.incoming(i));
+        UdpOrigin origin(*this, batch.incoming(i));
+        const Answer reply = answer(batch.query(i), origin, plan_, router_, batch.reply_buffer(i));
+        if (reply.outcome == Outcome::reply) batch.add_reply(i, reply.message);
+      }
+    }
+    batch.send(fd);
+    if (static_cast<std::size_t>(count) < udp_batch) return;
+  }
+}
+
+void UdpListener::send(std::span<const std::uint8_t> message, const sockaddr_storage& client, socklen_t client_size,
+                       std::span<const std::uint8_t> control) {
+  iovec vector{.iov_base = const_cast<std::uint8_t*>(message.data()), .iov_len = message.size()};
+  msghdr header{};
+  header.msg_name = const_cast<sockaddr_storage*>(&client);
+  header.msg_namelen = client_size;
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  header.msg_control = control.empty() ? nullptr : const_cast<std::uint8_t*>(control.data());
+  header.msg_controllen = control.size();
+  static_cast<void>(sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT));
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,46 @@
+// One UDP socket of one worker: waits for readability with Asio, then takes and sends packets in batches on the native
+// handle. Measured: 1.03 times a bare recvmmsg/sendmmsg loop; a receive call a packet costs 1.26 times.
+//
+// Threads: one worker's.
+// Limits: udp_batch, udp_query_octets_max.
+// Errors: a packet that cannot be sent is dropped, as the network might have done.
+// Standards: RFC 1035 §4.2.1.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <memory>
+
+#include "server/net/listen_address.hpp"
+#include "server/query/worker_plan.hpp"
+#include "zones/base/asio.hpp"
+
+namespace fairlead::server {
+
+class UdpListener : public std::enable_shared_from_this<UdpListener> {
+ public:
+  /// Takes over a bound, non-blocking socket.
+  UdpListener(asio::io_context& io, SocketHandle socket, bool is_wildcard);
+
+  /// Serves `plan` from now on, as the listening address `router` of it.
+  void serve(std::shared_ptr<WorkerPlan> plan, std::size_t router);
+  void start();
+  /// Answers what has arrived and ends.
+  void stop();
+
+  void send(std::span<const std::uint8_t> message, const sockaddr_storage& client, socklen_t client_size,
+            std::span<const std::uint8_t> control);
+
+ private:
+  class Batch;
+  void wait();
+  void receive();
+
+  asio::posix::stream_descriptor socket_;
+  const bool is_wildcard_;  // then a reply must say which of our addresses it comes from
+  bool running_ = false;
+  std::shared_ptr<WorkerPlan> plan_;
+  std::size_t router_ = 0;
+};
+
+}  // namespace fairlead::server

@@ -1,0 +1,192 @@
+#include "server/query/answer.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "server/handlers/error_log.hpp"
+#include "server/query/limits.hpp"
+#include "server/query/reply_copy.hpp"
+
+namespace fairlead::server {
+namespace {
+
+using dns::Header;
+using dns::Rcode;
+
+Proto as_proto(const Origin& origin) { return origin.transport() == Transport::udp ? Proto::udp : Proto::tcp; }
+Family as_family(const Origin& origin) { return origin.is_ipv4() ? Family::ipv4 : Family::ipv6; }
+
+// What a packet that is no query is owed.
+Answer answer_fault(std::span<const std::uint8_t> packet, const dns::QueryError& error, const Origin& origin,
+                    WorkerPlan& plan, std::span<std::uint8_t> buffer) {
+  if (error.fault == dns::QueryFault::drop) return {};
+  dns::MessageWriter writer(buffer, dns::udp_octets_classic);
+  writer.begin(dns::read_header(packet), error.question, error.edns.has_value());
+  switch (error.fault) {
+    case dns::QueryFault::notimp: writer.set_rcode(Rcode::notimp); break;
+    case dns::QueryFault::badvers: writer.set_rcode(Rcode::badvers); break;
+    default: writer.set_rcode(Rcode::formerr); break;
+  }
+  const auto message = writer.finish();
+  if (plan.dropped_slots != nullptr) {
+    plan.dropped_slots->count_request(as_proto(origin), as_family(origin), dns::RRType{}, packet.size(), false);
+    plan.dropped_slots->count_response(as_proto(origin), writer.rcode(), no_plugin, message.size(), {});
+  }
+  return {Outcome::reply, message};
+}
+
+void refuse(QueryContext& context, dns::ExtendedError code, std::string_view why) {
+  context.writer.set_rcode(Rcode::refused);
+  context.writer.set_extended_error({code, why});
+}
+
+// The zone that serves the question, or nothing with the reply written.
+const ZoneServer* route(QueryContext& context, std::size_t router) {
+  // CoreDNS serves class IN alone unless `chaos` is on.
+  if (context.query.qclass != dns::RRClass::in) {
+    refuse(context, dns::ExtendedError::not_supported, "only class IN is served");
+    return nullptr;
+  }
+  const ZoneServer* const server = context.plan->routers[router].find(context.qname.view());
+  if (server == nullptr) {
+    refuse(context, dns::ExtendedError::prohibited, "no server block of the Corefile serves this zone");
+  }
+  return server;
+}
+
+Step handle(QueryContext& context) {
+  for (const auto& handler : context.server->chain->handlers) {
+    const Step step = handler->handle(context);
+    if (step == Step::next) continue;
+    if (step == Step::answered) context.answered_by = handler->plugin();
+    return step;
+  }
+  // No handler of the block answers for this name, as CoreDNS at the end of its chain.
+  refuse(context, dns::ExtendedError::prohibited, "no directive of the server block answers for this name");
+  return Step::answered;
+}
+
+void count(const QueryContext& context, std::size_t reply_octets) {
+  ZoneSlots* const slots = context.server != nullptr ? context.server->slots : context.plan->dropped_slots;
+  if (slots == nullptr) return;
+  const Proto proto = as_proto(context.origin);
+  slots->count_request(proto, as_family(context.origin), context.query.qtype, context.packet.size(),
+                       context.query.edns && context.query.edns->dnssec_ok);
+  slots->count_response(proto, context.writer.rcode(), context.answered_by, reply_octets,
+                        std::chrono::steady_clock::now() - context.received);
+}
+
+// A question of our own: no client, the reply goes to a function.
+class InternalQuestion final : public Origin {
+ public:
+  using Done = std::function<void(std::span<const std::uint8_t>)>;
+  InternalQuestion(const Origin& client, Done done) : client_(client), done_(std::move(done)) {}
+
+  Transport transport() const override { return client_.transport(); }
+  bool is_ipv4() const override { return client_.is_ipv4(); }
+  std::string client_text() const override { return client_.client_text(); }
+  std::unique_ptr<ReplyTarget> keep() override {
+    struct Target final : ReplyTarget {
+      Target(Done d, std::string text) : done(std::move(d)), client(std::move(text)) {}
+      void deliver(std::span<const std::uint8_t> message) override { done(message); }
+      std::string client_text() const override { return client; }
+      Done done;
+      std::string client;
+    };
+    return std::make_unique<Target>(std::move(done_), client_text());
+  }
+  void reply(std::span<const std::uint8_t> message) { done_(message); }
+
+ private:
+  const Origin& client_;
+  Done done_;
+};
+
+std::vector<std::uint8_t> make_question(const QueryContext& parent, dns::NameView qname, dns::RRType qtype) {
+  std::vector<std::uint8_t> packet(dns::header_octets);
+  dns::write_u16(packet.data() + 2, parent.query.header.flags & (Header::rd | Header::cd | Header::ad));
+  dns::write_u16(packet.data() + 4, 1);
+  packet.insert(packet.end(), qname.wire().begin(), qname.wire().end());
+  packet.resize(packet.size() + 4);
+  dns::write_u16(packet.data() + packet.size() - 4, static_cast<std::uint16_t>(qtype));
+  dns::write_u16(packet.data() + packet.size() - 2, static_cast<std::uint16_t>(dns::RRClass::in));
+  if (parent.query.edns && parent.query.edns->dnssec_ok) {
+    dns::write_u16(packet.data() + 10, 1);
+    const std::size_t at = packet.size();
+    packet.resize(at + dns::opt_octets);
+    dns::write_u16(packet.data() + at + 1, static_cast<std::uint16_t>(dns::RRType::opt));
+    dns::write_u16(packet.data() + at + 3, dns::udp_octets_max);
+    packet[at + 7] = 0x80;  // DO
+  }
+  return packet;
+}
+
+}  // namespace
+
+std::size_t reply_limit(const dns::Query& query, Transport transport) {
+  if (transport == Transport::tcp) return dns::message_octets_max;
+  if (!query.edns) return dns::udp_octets_classic;
+  return std::min<std::size_t>(query.edns->udp_octets, dns::udp_octets_max);
+}
+
+Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::shared_ptr<WorkerPlan>& plan,
+              std::size_t router, std::span<std::uint8_t> buffer) {
+  const auto received = std::chrono::steady_clock::now();
+  const auto query = dns::read_query(packet);
+  if (!query) return answer_fault(packet, query.error(), origin, *plan, buffer);
+
+  dns::MessageWriter writer(buffer, reply_limit(*query, origin.transport()));
+  writer.begin(query->header, query->question, query->edns.has_value());
+  QueryContext context(packet, *query, writer, origin, plan);
+  context.received = received;
+
+  context.server = route(context, router);
+  context.router = router;
+  if (context.server != nullptr) {
+    switch (handle(context)) {
+      case Step::suspended: return {Outcome::suspended, {}};
+      case Step::dropped: return {Outcome::silence, {}};
+      default: break;
+    }
+  }
+  return {Outcome::reply, finish(context)};
+}
+
+std::span<const std::uint8_t> finish(QueryContext& context) {
+  context.run_observers();
+  const auto message = context.writer.finish();
+  if (context.rotate && context.writer.count(dns::Section::answer) > 1) {
+    rotate_addresses(message, context.plan->next_rotation());
+  }
+  if (!context.error.empty() && context.server != nullptr && context.server->chain->errors != nullptr) {
+    context.server->chain->errors->report(context.writer.rcode(), context.query, context.error);
+  }
+  count(context, message.size());
+  return message;
+}
+
+void ask_internally(const QueryContext& parent, dns::NameView qname, dns::RRType qtype, InternalQuestion::Done done) {
+  const std::vector<std::uint8_t> packet = make_question(parent, qname, qtype);
+  InternalQuestion origin(parent.origin, std::move(done));
+  const auto query = dns::read_query(packet);
+  // The reply must come whole, whatever the client's transport can carry.
+  const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(dns::message_octets_max);
+  dns::MessageWriter writer({buffer.get(), dns::message_octets_max}, dns::message_octets_max);
+  writer.begin(query->header, query->question, query->edns.has_value());
+  QueryContext context(packet, *query, writer, origin, parent.plan);
+  context.received = std::chrono::steady_clock::now();
+  context.alias_depth = static_cast<std::uint8_t>(parent.alias_depth + 1);
+  context.router = parent.router;
+  if (context.alias_depth > alias_chain_max) {
+    writer.set_rcode(Rcode::servfail);
+    return origin.reply(writer.finish());
+  }
+  context.server = route(context, parent.router);
+  const Step step = context.server != nullptr ? handle(context) : Step::answered;
+  if (step == Step::suspended) return;
+  if (step == Step::dropped) writer.set_rcode(Rcode::servfail);
+  context.run_observers();
+  origin.reply(writer.finish());
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,52 @@
+// A query that waits: a copy of what was asked, the plan that serves it, and where the reply goes.
+//
+// The handler that suspends makes one from the context that it was given and later replies with it, exactly once:
+//
+//     auto pending = PendingQuery::suspend(context);            // null: too many are waiting; answer SERVFAIL
+//     forwarder.resolve(..., [p = std::move(pending)](auto result) { write into p->context().writer; p->reply(me); });
+//
+// Threads: its worker's.
+// Limits: pending_queries_max a worker, so that a dead upstream cannot grow the server.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "server/query/query_context.hpp"
+
+namespace fairlead::server {
+
+class PendingQuery final : private Origin {
+ public:
+  static std::unique_ptr<PendingQuery> suspend(QueryContext& context);
+  ~PendingQuery() override;
+  PendingQuery(const PendingQuery&) = delete;
+  PendingQuery& operator=(const PendingQuery&) = delete;
+
+  /// What was asked, with a writer that holds the question alone. The reply's memory is taken at the first call.
+  QueryContext& context();
+  /// Finishes what stands in the writer and delivers it.
+  void reply(PluginLabel answered_by);
+
+ private:
+  PendingQuery(const QueryContext& context, std::unique_ptr<ReplyTarget> target);
+
+  Transport transport() const override { return transport_; }
+  bool is_ipv4() const override { return ipv4_; }
+  std::string client_text() const override { return target_->client_text(); }
+  std::unique_ptr<ReplyTarget> keep() override { return std::move(target_); }
+
+  std::shared_ptr<WorkerPlan> plan_;
+  std::vector<std::uint8_t> packet_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
+  std::size_t limit_;
+  dns::Query query_;
+  dns::MessageWriter writer_;
+  std::optional<QueryContext> context_;
+  std::unique_ptr<ReplyTarget> target_;
+  Transport transport_;
+  bool ipv4_;
+};
+
+}  // namespace fairlead::server

@@ -1,0 +1,95 @@
+// One query on its way through the server: what was asked, by whom, and the reply as far as it is written.
+//
+// The listener keeps the context on its stack. A query that must wait is copied into a PendingQuery, which has a
+// context of its own; everything in the first one is then dead.
+//
+// Threads: one worker's.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "resolver/forwarder.hpp"
+#include "server/query/handler.hpp"
+#include "zones/dns/domain_name.hpp"
+#include "zones/dns/message_reader.hpp"
+#include "zones/dns/message_writer.hpp"
+
+namespace fairlead::server {
+
+using resolver::Transport;
+
+class WorkerPlan;
+struct ZoneServer;
+struct Chain;
+
+/// Where a reply that could not be given at once goes; deliver() is called exactly once.
+class ReplyTarget {
+ public:
+  virtual ~ReplyTarget() = default;
+  virtual void deliver(std::span<const std::uint8_t> message) = 0;
+  /// "10.244.0.7:43210", for logs.
+  virtual std::string client_text() const = 0;
+};
+
+/// The client side of a query, kept by the listener while handle() runs.
+class Origin {
+ public:
+  virtual ~Origin() = default;
+  virtual Transport transport() const = 0;
+  virtual bool is_ipv4() const = 0;
+  virtual std::string client_text() const = 0;
+  /// A target that outlives the Origin; nothing when too many queries are waiting already.
+  virtual std::unique_ptr<ReplyTarget> keep() = 0;
+};
+
+/// The question name in lower case with its labels, made once by intake.
+struct CanonicalName {
+  explicit CanonicalName(dns::NameView name);
+  CanonicalName(const CanonicalName& other) { *this = other; }
+  CanonicalName& operator=(const CanonicalName& other);
+
+  dns::NameView view() const { return dns::NameView({octets.data(), size}); }
+  std::array<std::uint8_t, dns::name_octets_max> octets;
+  std::uint8_t size;
+};
+
+struct QueryContext {
+  QueryContext(std::span<const std::uint8_t> packet, const dns::Query& query, dns::MessageWriter& writer,
+               Origin& origin, const std::shared_ptr<WorkerPlan>& plan);
+
+  std::span<const std::uint8_t> packet;
+  const dns::Query& query;
+  dns::MessageWriter& writer;
+  Origin& origin;
+  const std::shared_ptr<WorkerPlan>& plan;
+  CanonicalName qname;
+  const ZoneServer* server = nullptr;
+  std::chrono::steady_clock::time_point received;
+
+  PluginLabel answered_by = no_plugin;
+  std::uint8_t alias_depth = 0;  // aliases followed before this question; alias_chain_max
+  std::size_t router = 0;        // of the listening address
+  /// The answer section is rotated when the reply is finished: `loadbalance` for replies that were not made here.
+  bool rotate = false;
+  /// What went wrong upstream, for `errors`; empty when nothing did.
+  std::string error;
+  /// While an upstream's reply is copied: the reply, and the TTL that its records are given if there is one.
+  const resolver::ForwardReply* upstream_reply = nullptr;
+  std::optional<std::uint32_t> shown_ttl;
+
+  /// The handler's on_reply() runs once a later handler has replied.
+  void observe(Handler& handler) {
+    if (observer_count < observers.size()) observers[observer_count++] = &handler;
+  }
+  void run_observers();
+  std::array<Handler*, 4> observers{};
+  std::uint8_t observer_count = 0;
+};
+
+}  // namespace fairlead::server

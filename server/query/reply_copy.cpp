@@ -1,0 +1,120 @@
+#include "server/query/reply_copy.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "zones/dns/message_reader.hpp"
+
+namespace fairlead::server {
+namespace {
+
+using dns::RRType;
+using dns::Section;
+
+// RDATA with its names spelled out. Only the types of RFC 1035 may compress them (RFC 3597 §4).
+bool expand_rdata(std::span<const std::uint8_t> message, const dns::RecordView& record,
+                  std::vector<std::uint8_t>& rdata) {
+  std::size_t at = record.rdata_offset;
+  const std::size_t end = at + record.rdata.size();
+  const auto copy_octets = [&](std::size_t count) {
+    if (end - at < count) return false;
+    rdata.insert(rdata.end(), message.begin() + static_cast<std::ptrdiff_t>(at),
+                 message.begin() + static_cast<std::ptrdiff_t>(at + count));
+    at += count;
+    return true;
+  };
+  const auto copy_name = [&] {
+    dns::NameBuffer name;
+    const auto behind = dns::read_name(message, at, name);
+    if (!behind || *behind > end) return false;
+    rdata.insert(rdata.end(), name.octets.begin(), name.octets.begin() + name.size);
+    at = *behind;
+    return true;
+  };
+  rdata.clear();
+  switch (record.type) {
+    case RRType::cname:
+    case RRType::ns:
+    case RRType::ptr:
+    case RRType::dname: return copy_name() && at == end;
+    case RRType::mx: return copy_octets(2) && copy_name() && at == end;
+    case RRType::soa: return copy_name() && copy_name() && copy_octets(20) && at == end;
+    case RRType::srv: return copy_octets(6) && copy_name() && at == end;
+    default: return copy_octets(record.rdata.size());
+  }
+}
+
+bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordView& record, Section section,
+                     dns::MessageWriter& writer, std::vector<std::uint8_t>& rdata, bool& fits) {
+  dns::NameBuffer owner;
+  if (!dns::read_name(message, record.owner_offset, owner) || !expand_rdata(message, record, rdata)) return false;
+  fits = writer.append(section, owner.view().wire(), record.type, record.ttl, rdata);
+  return true;
+}
+
+bool same_owner(std::span<const std::uint8_t> message, std::size_t a, std::size_t b) {
+  dns::NameBuffer a_name;
+  dns::NameBuffer b_name;
+  return dns::read_name(message, a, a_name) && dns::read_name(message, b, b_name) && a_name.view() == b_name.view();
+}
+
+}  // namespace
+
+bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& writer) {
+  auto reader = dns::RecordReader::open(message);
+  if (!reader) return false;
+  std::vector<std::uint8_t> rdata;
+  while (true) {
+    const auto record = reader->next();
+    if (!record) return false;
+    if (!*record || (*record)->section != Section::answer) return true;
+    bool fits = false;
+    if (!append_expanded(message, **record, Section::answer, writer, rdata, fits) || !fits) return false;
+  }
+}
+
+void rotate_addresses(std::span<std::uint8_t> message, std::uint32_t rotation) {
+  auto reader = dns::RecordReader::open(message);
+  if (!reader) return;
+  // Addresses of a reply stand together in practice; a run of one type and size is rotated as a set, by RDATA, so
+  // that owners, pointers and sizes stay where they are.
+  std::vector<std::size_t> run;
+  std::size_t rdata_octets = 0;
+  RRType run_type{};
+  std::size_t run_owner = 0;
+  std::vector<std::uint8_t> rotated;
+  const auto rotate_run = [&] {
+    if (run.size() > 1) {
+      rotated.clear();
+      for (std::size_t i = 0; i < run.size(); ++i) {
+        const auto* const from = message.data() + run[(i + rotation) % run.size()];
+        rotated.insert(rotated.end(), from, from + rdata_octets);
+      }
+      for (std::size_t i = 0; i < run.size(); ++i) {
+        std::memcpy(message.data() + run[i], rotated.data() + i * rdata_octets, rdata_octets);
+      }
+    }
+    run.clear();
+  };
+  while (true) {
+    const auto record = reader->next();
+    if (!record || !*record || (*record)->section != Section::answer) break;
+    const bool is_address = ((*record)->type == RRType::a && (*record)->rdata.size() == 4) ||
+                            ((*record)->type == RRType::aaaa && (*record)->rdata.size() == 16);
+    if (!is_address) {
+      rotate_run();
+      continue;
+    }
+    if (!run.empty() && ((*record)->type != run_type || !same_owner(message, run_owner, (*record)->owner_offset))) {
+      rotate_run();
+    }
+    run_owner = (*record)->owner_offset;
+    run_type = (*record)->type;
+    rdata_octets = (*record)->rdata.size();
+    run.push_back((*record)->rdata_offset);
+  }
+  rotate_run();
+}
+
+}  // namespace fairlead::server

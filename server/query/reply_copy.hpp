@@ -1,0 +1,23 @@
+// What is done to replies beyond copying them whole (resolver/reply.hpp does that): the answers of one message behind
+// the alias of another, and loadbalance's rotation.
+//
+// Threads: any.
+// Security: the message is an upstream's and untrusted; what does not parse is refused, never half copied.
+// Standards: RFC 1035 §4.1.4 (pointers), RFC 3597 §4 (which RDATA may be compressed).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "zones/dns/message_writer.hpp"
+
+namespace fairlead::server {
+
+/// Appends the answer records of `message` to the answer section, names spelled out. False when they do not parse or
+/// do not fit; the writer then keeps the records that did.
+bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& writer);
+
+/// Rotates the addresses of each A and AAAA RRset of the answer section by `rotation`.
+void rotate_addresses(std::span<std::uint8_t> message, std::uint32_t rotation);
+
+}  // namespace fairlead::server

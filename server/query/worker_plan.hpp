@@ -1,0 +1,72 @@
+// The serving plan as one worker runs it: chains of handlers with the worker's own caches and upstream channels, and
+// for each listening address the zones that it serves.
+//
+// A reload builds a new WorkerPlan and swaps it in; queries that wait keep the old one alive until they are answered.
+//
+// Threads: built on the control thread, then used by its worker only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "resolver/counters.hpp"
+#include "resolver/forwarder.hpp"
+#include "server/control/metrics.hpp"
+#include "server/query/handler.hpp"
+#include "zones/dns/domain_name.hpp"
+
+namespace fairlead::server {
+
+class ErrorLog;
+
+/// The handlers of a server block and what holds for all of its answers.
+struct Chain {
+  std::vector<std::unique_ptr<Handler>> handlers;
+  bool rotates_answers = false;      // loadbalance
+  std::shared_ptr<ErrorLog> errors;  // null without `errors`
+};
+
+/// One zone of a server block, on one listening address.
+struct ZoneServer {
+  dns::DomainName zone;
+  Chain* chain = nullptr;
+  ZoneSlots* slots = nullptr;  // null without prometheus
+};
+
+/// The zones of one listening address; the longest match answers.
+class ZoneRouter {
+ public:
+  void add(ZoneServer server);
+  /// Nothing when no zone matches: the query is REFUSED.
+  const ZoneServer* find(dns::NameView qname) const;
+
+ private:
+  std::vector<ZoneServer> servers_;  // most labels first
+};
+
+class WorkerPlan {
+ public:
+  /// What the handlers of a block keep their figures in; for metrics. Null and empty without the directive.
+  struct BlockResources {
+    const resolver::CacheCounters* cache = nullptr;
+    std::vector<const resolver::Forwarder*> forwarders;
+  };
+
+  std::vector<std::unique_ptr<Chain>> chains;
+  std::vector<BlockResources> resources;  // by the index of the server block, as chains
+  std::vector<ZoneRouter> routers;        // by the index of the listening address
+  ZoneSlots* dropped_slots = nullptr;     // what no zone matched; null without prometheus
+
+  /// Queries that wait for an upstream; pending_queries_max.
+  std::size_t pending_queries = 0;
+
+  /// For rotations: cheap and good enough to spread load.
+  std::uint32_t next_rotation() { return rotation_++; }
+
+ private:
+  std::uint32_t rotation_ = 0;
+};
+
+}  // namespace fairlead::server
