@@ -29,17 +29,15 @@ class Publisher::Writer final : public NameWriter {
   explicit Writer(Publisher& publisher) : publisher_(publisher), table_(publisher.table_) {}
 
   void put_forward(const std::string& key, const zones::NameContent& content) override {
-    put(table_.forward, key, content);
+    put(table_.forward, key, content, [] {});
   }
   void erase_forward(const std::string& key) override { erase(table_.forward, key); }
 
   void put_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
-    const std::string key = reverse_key(address);
     // What is above a name exists before the name does (RFC 8020).
-    if (!has(table_.reverse, key)) {
-      for (const auto& above : publisher_.non_terminals_.add(address)) put(table_.reverse, above.key(), {});
-    }
-    put(table_.reverse, key, content);
+    put(table_.reverse, reverse_key(address), content, [&] {
+      for (const auto& above : publisher_.non_terminals_.add(address)) put(table_.reverse, above.key(), {}, [] {});
+    });
   }
   void erase_reverse(const base::IpAddress& address) override {
     if (!erase(table_.reverse, reverse_key(address))) return;
@@ -65,8 +63,11 @@ class Publisher::Writer final : public NameWriter {
     return table.find(key) != nullptr;
   }
 
-  void put(zones::NameTable& table, std::string_view key, const zones::NameContent& content) {
+  // `before_new` runs when the name is not there yet.
+  template <typename BeforeNew>
+  void put(zones::NameTable& table, std::string_view key, const zones::NameContent& content, BeforeNew before_new) {
     auto entry = zones::NameEntry::make(key, content, publisher_.options_.ttl);
+    bool is_new = false;
     {
       const base::ReadSection section;
       const zones::NameEntry* const now = table.find(key);
@@ -74,7 +75,9 @@ class Publisher::Writer final : public NameWriter {
         ++batch_.unchanged;
         return;
       }
+      is_new = now == nullptr;
     }
+    if (is_new) before_new();
     ++batch_.puts;
     table.put(std::move(entry));
   }
@@ -152,12 +155,12 @@ PublishedBatch Publisher::publish_pending() {
     table_.serial.store(std::max(options_.unix_time(), table_.serial.load() + 1));
   }
   if (drained.all_listed) table_.synced.store(true);
+  if (writer.is_visible() && options_.on_published) options_.on_published(batch);
   {
     const std::scoped_lock lock(mutex_);
     published_sequence_ = drained.sequence;
   }
   published_.notify_all();
-  if (writer.is_visible() && options_.on_published) options_.on_published(batch);
   return batch;
 }
 

@@ -56,7 +56,8 @@ class Publisher {
   void start();
   /// What waits in the store stays there for the next start.
   void stop();
-  /// Waits until everything that is in the store now is published; false when that takes longer, or nobody publishes.
+  /// Waits until everything that is in the store now is published and the hook has returned; false when that takes
+  /// longer, or nobody publishes.
   bool flush(std::chrono::milliseconds timeout);
 
   /// One batch on the calling thread, which holds a base::ReaderThread, instead of start(); for tests and tools.

@@ -38,6 +38,17 @@ TEST_CASE("an endpoint's address has one PTR record for each Service, without du
 )");
 }
 
+TEST_CASE("endpoints of both families in one slice have reverse names") {
+  const auto table = table_of({}, slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}},
+                                        {endpoint({"fd00::1"}, "six"), endpoint({"10.1.0.5"}), endpoint({"fd00::2"})}));
+  CHECK(table.dump() == R"(
+1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa PTR six.db.default.svc.cluster.local.
+2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa PTR fd00--2.db.default.svc.cluster.local.
+5.0.1.10.in-addr.arpa PTR 10-1-0-5.db.default.svc.cluster.local.
+default.svc exists
+)");
+}
+
 TEST_CASE("when a ClusterIP goes to another Service, the reverse name follows without a gap") {
   ObjectStore store(cluster_local());
   RecordTable table;

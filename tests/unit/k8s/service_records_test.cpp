@@ -158,6 +158,17 @@ db.default.svc SRV 0 25 80 10-1-0-7.db.default.svc glue 10.1.0.7
   CHECK_FALSE(table.names.contains("_udp.db.default.svc"));
 }
 
+TEST_CASE("a slice without ports counts in the weight of the others, as in CoreDNS") {
+  const auto table = table_of({}, headless_service("default/db"),
+                              slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {endpoint({"10.1.0.5"})}),
+                              slice("default/db-2", "db", {}, {endpoint({"10.1.0.6"})}));
+  CHECK(table.dump("db.default.svc") == R"(
+db.default.svc A 10.1.0.5
+db.default.svc A 10.1.0.6
+db.default.svc SRV 0 50 5432 10-1-0-5.db.default.svc glue 10.1.0.5
+)");
+}
+
 TEST_CASE("the weight is never below one") {
   EndpointSlice many = slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {});
   for (int i = 0; i < 250; ++i) many.endpoints.push_back(endpoint({("10.1.0." + std::to_string(i)).c_str()}));
