@@ -238,3 +238,17 @@ TEST_CASE("a shared metric asked for under another type is a metric that is not 
   CHECK(registry.counter("fairlead_test_total", "Test.")->value() == 3);
   CHECK(has_line(registry.scrape(), "fairlead_test_total 3"));
 }
+
+TEST_CASE("a collector cannot fill the page without bound") {
+  MetricsRegistry registry;
+  const auto registered = registry.add_collector([](auto& families) {
+    MetricFamily family{"fairlead_test", "Test.", MetricType::gauge, {}};
+    for (std::size_t i = 0; i < metrics_family_samples_max + 10; ++i) {
+      family.samples.push_back({.labels = {{"n", std::to_string(i)}}, .value = 1});
+    }
+    families.push_back(std::move(family));
+  });
+  const std::string page = registry.scrape();
+  CHECK(count_lines(page, "fairlead_test{") == metrics_family_samples_max);
+  CHECK(has_line(page, "fairlead_metrics_dropped_series 10"));
+}
