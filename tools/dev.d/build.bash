@@ -120,7 +120,7 @@ run_ctest() {
 count_tests() {
   local passed skipped failed
   passed=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$1" || true)
-  skipped=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*(Skipped|Not Run)' "$1" || true)
+  skipped=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*Skipped' "$1" || true)
   failed=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*(\*\*\*(Failed|Timeout|Exception|Not Run)|Subprocess)' "$1" || true)
   tests_passed=$((tests_passed + passed))
   tests_skipped=$((tests_skipped + skipped))

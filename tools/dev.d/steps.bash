@@ -42,7 +42,7 @@ step() {
     [ -t 1 ] && printf '\r\033[K'
     if [ $status -ne 0 ]; then
       say "$title: failed with status $status after $(minutes $((SECONDS - begin))); its last output:"
-      tail -n "${FAIRLEAD_LOG_LINES:-60}" "$log" | sed 's/^/    /'
+      tail -n "${FAIRLEAD_LOG_LINES:-100}" "$log" | sed 's/^/    /'
     fi
     rm -f "$log"
   fi
