@@ -143,6 +143,7 @@ class Exchange {
       retry_after_ = retry_after;
       last_activity_ = SteadyClock::now();
     }
+    sink_.begin(status);
     deliver(early_);
     early_ = {};
     changed_.notify_all();

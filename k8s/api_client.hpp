@@ -26,6 +26,8 @@ namespace fairlead::k8s {
 class BodySink {
  public:
   virtual ~BodySink() = default;
+  /// The header of any answer is here; the body may follow for minutes.
+  virtual void begin(int http_status) noexcept { static_cast<void>(http_status); }
   /// A piece of the body of a 2xx answer, on a thread of the client. False: enough, the request ends as `stopped`.
   virtual bool take(std::string_view piece) noexcept = 0;
 };

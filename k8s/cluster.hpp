@@ -34,6 +34,11 @@ struct ClusterOptions {
   dns::DomainName zone;                          // the first forward zone: PTR targets lie in it
   std::vector<base::IpAddress> local_addresses;  // the server's own, for the apex NS
 
+  // Which objects are served; empty: all.
+  std::vector<std::string> namespaces;
+  std::string label_selector;            // of Services and EndpointSlices, as the API writes it
+  std::string namespace_label_selector;  // of Namespaces
+
   base::LogFunction log;
 };
 

@@ -23,6 +23,7 @@ constexpr std::size_t idle_capacity_max = std::size_t{1} << 20;
 /// A field of the wrong type or without a usable value: the whole object is refused.
 struct Refusal {
   std::string text;
+  bool is_malformed = false;
 };
 
 bool is_null(ondemand::value value) { return value.type() == ondemand::json_type::null; }
@@ -335,17 +336,17 @@ struct JsonDecoder::Parser {
   /// Runs `read(document)` and turns what it raises into text.
   template <typename Read>
   auto run(std::string& json, Read&& read)
-      -> std::expected<decltype(read(std::declval<ondemand::document&>())), std::string> {
-    std::string fault;
+      -> std::expected<decltype(read(std::declval<ondemand::document&>())), DecodeFault> {
+    DecodeFault fault;
     try {
       ondemand::document document = parser.iterate(padded(json));
       auto result = read(document);
       shrink();
       return result;
     } catch (const Refusal& refusal) {
-      fault = refusal.text;
+      fault = {refusal.text, refusal.is_malformed};
     } catch (const simdjson::simdjson_error& error) {
-      fault = error.what();
+      fault = {error.what(), true};
     }
     shrink();
     return std::unexpected(std::move(fault));
@@ -359,16 +360,16 @@ struct JsonDecoder::Parser {
 JsonDecoder::JsonDecoder(Kind kind) : kind_(kind), parser_(std::make_unique<Parser>()) {}
 JsonDecoder::~JsonDecoder() = default;
 
-std::expected<DecodedObject, std::string> JsonDecoder::object(std::string& json) {
+std::expected<DecodedObject, DecodeFault> JsonDecoder::object(std::string& json) {
   return parser_->run(json,
                       [&](ondemand::document& document) { return read_object(kind_, document.get_object().value()); });
 }
 
-std::expected<WatchEvent, std::string> JsonDecoder::event(std::string& json) {
+std::expected<WatchEvent, DecodeFault> JsonDecoder::event(std::string& json) {
   return parser_->run(json, [&](ondemand::document& document) {
     WatchEvent event;
     std::string_view type;
-    if (document["type"].get_string().get(type) != simdjson::SUCCESS) throw Refusal{"type is missing"};
+    if (document["type"].get_string().get(type) != simdjson::SUCCESS) throw Refusal{"type is missing", true};
     bool names_object_only = false;
     if (type == "ADDED" || type == "MODIFIED") {
       event.type = WatchEvent::Type::added_or_modified;
@@ -381,10 +382,10 @@ std::expected<WatchEvent, std::string> JsonDecoder::event(std::string& json) {
     } else if (type == "ERROR") {
       event.type = WatchEvent::Type::error;
     } else {
-      throw Refusal{"type is unknown: " + std::string(type.substr(0, 40))};
+      throw Refusal{"type is unknown: " + std::string(type.substr(0, 40)), true};
     }
     ondemand::object object;
-    if (document["object"].get_object().get(object) != simdjson::SUCCESS) throw Refusal{"object is missing"};
+    if (document["object"].get_object().get(object) != simdjson::SUCCESS) throw Refusal{"object is missing", true};
     if (event.type == WatchEvent::Type::error) {
       event.status = read_status(object);
     } else if (names_object_only) {
@@ -405,7 +406,7 @@ std::expected<WatchEvent, std::string> JsonDecoder::event(std::string& json) {
   });
 }
 
-std::expected<ListMetadata, std::string> JsonDecoder::list_metadata(std::string& json) {
+std::expected<ListMetadata, DecodeFault> JsonDecoder::list_metadata(std::string& json) {
   return parser_->run(json, [&](ondemand::document& document) {
     ListMetadata metadata;
     for_each_field(document.get_object().value(), [&](ondemand::raw_json_string key, ondemand::value field) {

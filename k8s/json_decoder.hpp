@@ -6,7 +6,7 @@
 //
 // Threads: one at a time for a decoder; decode_status() from any.
 // Limits: the caller bounds the text (list_stream.hpp, watch_stream.hpp).
-// Errors: text that says which field is wrong.
+// Errors: DecodeFault says which field is wrong, and whether the text was JSON of this shape at all.
 // Standards: Kubernetes API v1 and discovery.k8s.io/v1; RFC 1123 §2.1 for labels.
 #pragma once
 
@@ -52,6 +52,12 @@ struct ListMetadata {
   std::string continue_token;
 };
 
+struct DecodeFault {
+  std::string text;
+  /// Not JSON, or no event at all: something was lost on the way. Otherwise one object makes no sense to DNS.
+  bool is_malformed = false;
+};
+
 class JsonDecoder {
  public:
   explicit JsonDecoder(Kind kind);
@@ -60,9 +66,9 @@ class JsonDecoder {
   JsonDecoder& operator=(const JsonDecoder&) = delete;
 
   // The texts are not changed, but room is reserved behind them for the parser to read into.
-  std::expected<DecodedObject, std::string> object(std::string& json);
-  std::expected<WatchEvent, std::string> event(std::string& json);
-  std::expected<ListMetadata, std::string> list_metadata(std::string& json);
+  std::expected<DecodedObject, DecodeFault> object(std::string& json);
+  std::expected<WatchEvent, DecodeFault> event(std::string& json);
+  std::expected<ListMetadata, DecodeFault> list_metadata(std::string& json);
 
  private:
   struct Parser;

@@ -9,18 +9,18 @@ namespace {
 
 base::IpAddress ip(std::string_view text) { return base::IpAddress::parse(text).value(); }
 
-std::expected<DecodedObject, std::string> decode(Kind kind, std::string json) { return JsonDecoder(kind).object(json); }
+std::expected<DecodedObject, DecodeFault> decode(Kind kind, std::string json) { return JsonDecoder(kind).object(json); }
 
 Service service(std::string json) {
   auto decoded = decode(Kind::service, std::move(json));
-  REQUIRE_MESSAGE(decoded, decoded.error());
+  REQUIRE_MESSAGE(decoded, decoded.error().text);
   CHECK(decoded->odd_parts == 0);
   return std::get<Service>(decoded->content);
 }
 
 EndpointSlice slice(std::string json) {
   auto decoded = decode(Kind::endpoint_slice, std::move(json));
-  REQUIRE_MESSAGE(decoded, decoded.error());
+  REQUIRE_MESSAGE(decoded, decoded.error().text);
   CHECK(decoded->odd_parts == 0);
   return std::get<EndpointSlice>(decoded->content);
 }
@@ -238,7 +238,7 @@ TEST_CASE("watch events are read, whichever field comes first") {
   for (const std::string& json :
        {R"({"type":"ADDED","object":)" + object + "}", R"({"object":)" + object + R"(,"type":"MODIFIED"})"}) {
     const auto read = event(json);
-    REQUIRE_MESSAGE(read, read.error());
+    REQUIRE_MESSAGE(read, read.error().text);
     CHECK(read->type == WatchEvent::Type::added_or_modified);
     CHECK(read->resource_version == "9");
     CHECK(std::holds_alternative<Service>(read->object.content));
@@ -267,6 +267,21 @@ TEST_CASE("watch events are read, whichever field comes first") {
     CAPTURE(odd);
     CHECK_FALSE(event(odd));
   }
+}
+
+TEST_CASE("what is no JSON or no event is told from an object that makes no sense") {
+  JsonDecoder decoder(Kind::service);
+  const auto is_malformed = [&](std::string json) {
+    const auto event = decoder.event(json);
+    REQUIRE_FALSE(event);
+    return event.error().is_malformed;
+  };
+  CHECK(is_malformed("garbage"));
+  CHECK(is_malformed(R"({"type":"ADDED","object":{"metadata":{"name":"we)"));
+  CHECK(is_malformed(R"({"type":"ADDED"})"));
+  CHECK(is_malformed(R"({"type":"LOST","object":{}})"));
+  CHECK_FALSE(is_malformed(R"({"type":"ADDED","object":{"metadata":{"name":"A B","namespace":"x"}}})"));
+  CHECK_FALSE(is_malformed(R"({"type":"ADDED","object":{"metadata":7}})"));
 }
 
 TEST_CASE("list metadata gives the resource version and the continue token") {

@@ -1,0 +1,414 @@
+#include "k8s/reflector.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "k8s/json_decoder.hpp"
+#include "k8s/list_stream.hpp"
+#include "k8s/watch_stream.hpp"
+
+namespace fairlead::k8s {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A failure of credentials is mended from outside, by a rotated token above all: look again soon.
+constexpr milliseconds unauthorized_backoff_max{5'000};
+// So many failures of a watch at the same version, and listing anew is the better try.
+constexpr unsigned watch_failures_max = 5;
+// A watch that lived shorter than this has done nothing to be trusted with an immediate resumption.
+constexpr milliseconds watch_life_min{1'000};
+
+struct KindNames {
+  const char* path;
+  const char* resource;
+  const char* api_group;
+};
+
+KindNames names_of(Kind kind) {
+  switch (kind) {
+    case Kind::kNamespace: return {"/api/v1/namespaces", "namespaces", ""};
+    case Kind::service: return {"/api/v1/services", "services", ""};
+    case Kind::endpoint_slice: break;
+  }
+  return {"/apis/discovery.k8s.io/v1/endpointslices", "endpointslices", "discovery.k8s.io"};
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view hex = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+        c == '_' || c == '~') {
+      encoded.push_back(c);
+    } else {
+      encoded += {'%', hex[octet >> 4], hex[octet & 15]};
+    }
+  }
+  return encoded;
+}
+
+bool is_expired(int code, std::string_view reason) { return code == 410 || reason == "Expired" || reason == "Gone"; }
+
+}  // namespace
+
+/// From decoded objects to the sink; what lists and watches have in common.
+class Reflector::Intake {
+ public:
+  explicit Intake(Reflector& reflector) : reflector_(reflector), decoder_(reflector.options_.kind) {}
+
+  JsonDecoder& decoder() { return decoder_; }
+
+  void put(DecodedObject decoded) {
+    if (decoded.odd_parts > 0) {
+      skip(decoded.odd_parts, "ports or addresses of " + decoded.key.namespace_name + "/" + decoded.key.name);
+    }
+    std::visit(
+        [&]<typename Object>(Object& object) {
+          if constexpr (std::is_same_v<Object, std::monostate>) {
+            reflector_.sink_.remove(reflector_.options_.kind, decoded.key);
+          } else {
+            reflector_.sink_.upsert(std::move(object));
+          }
+        },
+        decoded.content);
+  }
+
+  void skip(std::uint64_t count, std::string_view why) {
+    const std::uint64_t sum = reflector_.counts_.skipped.fetch_add(count, std::memory_order_relaxed) + count;
+    if (!reflector_.skipped_throttle_.allows(reflector_.health_.now())) return;
+    reflector_.log(base::LogLevel::warning,
+                   "left out: " + std::string(why.substr(0, 300)) + " (" + std::to_string(sum) + " so far)");
+  }
+
+ private:
+  Reflector& reflector_;
+  JsonDecoder decoder_;
+};
+
+/// One page of a list.
+class Reflector::ListReader final : public BodySink, private ListStream::Handler {
+ public:
+  ListReader(Reflector& reflector, Intake& intake) : reflector_(reflector), intake_(intake) {}
+
+  void begin(int) noexcept override { reflector_.health_.note_answer(); }
+
+  bool take(std::string_view piece) noexcept override {
+    if (!stream_.feed(piece)) malformed_ = true;
+    return !malformed_;
+  }
+
+  /// After a good end of the request.
+  std::expected<ListMetadata, std::string> finish() {
+    if (stream_.oversized_items() > 0) intake_.skip(stream_.oversized_items(), "objects above 4 MiB");
+    if (malformed_ || !stream_.is_complete()) return std::unexpected("the answer is no list" + fault_);
+    auto metadata = intake_.decoder().list_metadata(stream_.metadata());
+    if (!metadata || metadata->resource_version.empty())
+      return std::unexpected(std::string("the list has no resourceVersion"));
+    return std::move(*metadata);
+  }
+  std::uint64_t objects() const { return objects_; }
+
+ private:
+  void take_item(std::string& json) override {
+    if (malformed_) return;
+    auto decoded = intake_.decoder().object(json);
+    if (decoded) {
+      ++objects_;
+      intake_.put(std::move(*decoded));
+    } else if (decoded.error().is_malformed) {
+      // The list as a whole is broken: what would be missing from it must not be removed.
+      malformed_ = true;
+      fault_ = ": " + decoded.error().text;
+    } else {
+      intake_.skip(1, "an object: " + decoded.error().text);
+    }
+  }
+
+  Reflector& reflector_;
+  Intake& intake_;
+  ListStream stream_{*this};
+  bool malformed_ = false;
+  std::string fault_;
+  std::uint64_t objects_ = 0;
+};
+
+/// The events of one watch.
+class Reflector::WatchReader final : public BodySink, private WatchStream::Handler {
+ public:
+  explicit WatchReader(Reflector& reflector) : reflector_(reflector), intake_(reflector) {}
+
+  void begin(int) noexcept override { reflector_.health_.note_answer(); }
+
+  bool take(std::string_view piece) noexcept override {
+    const std::uint64_t before = stream_.oversized_lines();
+    const bool more = stream_.feed(piece);
+    if (stream_.oversized_lines() != before) intake_.skip(stream_.oversized_lines() - before, "events above 4 MiB");
+    return more;
+  }
+
+  /// Events and bookmarks; without any the version is as old as before.
+  std::uint64_t lines() const { return lines_; }
+  const std::optional<ApiStatus>& error() const { return error_; }
+  const std::string& fault() const { return fault_; }
+
+ private:
+  bool take_event(std::string& json) override {
+    auto event = intake_.decoder().event(json);
+    if (!event) {
+      if (event.error().is_malformed) {
+        // An event is lost; resuming from the last version brings it again.
+        fault_ = "an event cannot be read: " + event.error().text;
+        return false;
+      }
+      note_line();
+      intake_.skip(1, "an event: " + event.error().text);
+      return true;
+    }
+    if (event->type == WatchEvent::Type::error) {
+      error_ = std::move(event->status);
+      return false;
+    }
+    note_line();
+    if (event->type == WatchEvent::Type::added_or_modified) {
+      reflector_.counts_.events.fetch_add(1, std::memory_order_relaxed);
+      intake_.put(std::move(event->object));
+    } else if (event->type == WatchEvent::Type::deleted) {
+      reflector_.counts_.events.fetch_add(1, std::memory_order_relaxed);
+      reflector_.sink_.remove(reflector_.options_.kind, event->object.key);
+    }
+    if (!event->resource_version.empty()) reflector_.resource_version_ = std::move(event->resource_version);
+    return true;
+  }
+
+  void note_line() {
+    if (lines_++ > 0) return;
+    reflector_.watch_failures_ = 0;
+    reflector_.expired_watches_ = 0;
+    reflector_.report_good();
+  }
+
+  Reflector& reflector_;
+  Intake intake_;
+  WatchStream stream_{*this};
+  std::uint64_t lines_ = 0;
+  std::optional<ApiStatus> error_;
+  std::string fault_;
+};
+
+Reflector::Reflector(ReflectorOptions options, ApiClient& client, ObjectSink& sink, ApiHealth& health)
+    : options_(std::move(options)), client_(client), sink_(sink), health_(health) {}
+
+Reflector::~Reflector() { stop(); }
+
+void Reflector::start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void Reflector::request_stop() { thread_.request_stop(); }
+
+void Reflector::stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+ReflectorCounters Reflector::counters() const {
+  const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
+  return {read(counts_.lists),          read(counts_.list_failures), read(counts_.watches),
+          read(counts_.watch_failures), read(counts_.events),        read(counts_.skipped)};
+}
+
+void Reflector::run(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any sleeper;
+  Step step;
+  while (!stop.stop_requested()) {
+    step = step.action == Step::Action::list ? list(stop) : watch(stop);
+    if (step.wait.count() > 0) {
+      std::unique_lock lock(mutex);
+      sleeper.wait_for(lock, stop, step.wait, [] { return false; });
+    }
+  }
+}
+
+Reflector::Step Reflector::list(const std::stop_token& stop) {
+  const base::TimePoint start = health_.now();
+  counts_.lists.fetch_add(1, std::memory_order_relaxed);
+  // Consistent reads (no resourceVersion=0): a server's cache would ignore the limit, and could be older than what we
+  // hold already.
+  const bool paged = options_.page_limit > 0 && expired_lists_ < 2;
+  Intake intake(*this);
+  std::string token;
+  std::uint64_t objects = 0;
+  sink_.begin_list(options_.kind);
+  while (true) {
+    std::string query = paged ? "limit=" + std::to_string(options_.page_limit) : std::string();
+    if (!token.empty()) query += "&continue=" + percent_encoded(token);
+    ApiRequest page = request(std::move(query));
+    page.compressed = true;
+    page.total_timeout = options_.list_timeout;
+    ListReader reader(*this, intake);
+    const base::TimePoint page_start = health_.now();
+    const ApiResult result = client_.get(page, reader, stop);
+    auto metadata = result.is_ok() || result.phase == ApiResult::Phase::stopped
+                        ? reader.finish()
+                        : std::expected<ListMetadata, std::string>(std::unexpect, result.message);
+    if (metadata && !token.empty() && metadata->continue_token == token)
+      metadata = std::unexpected(std::string("the continue token does not move on"));
+    if (!metadata) {
+      sink_.abort_list(options_.kind);
+      if (result.phase == ApiResult::Phase::cancelled) return {};
+      counts_.list_failures.fetch_add(1, std::memory_order_relaxed);
+      if (is_expired(result.http_status, result.status.reason) && !token.empty()) {
+        ++expired_lists_;
+        log(base::LogLevel::info, expired_lists_ < 2
+                                      ? "the list expired between two pages; listing again"
+                                      : "the list expired between two pages again; asking for it in one");
+        return {Step::Action::list, back_off(list_failures_++, result)};
+      }
+      report(result, "list", metadata.error(), page_start);
+      return {Step::Action::list, back_off(list_failures_++, result)};
+    }
+    objects += reader.objects();
+    token = std::move(metadata->continue_token);
+    if (token.empty()) {
+      resource_version_ = std::move(metadata->resource_version);
+      break;
+    }
+  }
+  sink_.end_list(options_.kind);
+  expired_lists_ = 0;
+  list_failures_ = 0;
+  if (watch_failures_ == 0) report_good();
+  const auto took = std::chrono::duration_cast<milliseconds>(health_.now() - start);
+  log(base::LogLevel::info, std::to_string(objects) +
+                                (is_listed_ ? " objects listed again in " : " objects listed in ") +
+                                std::to_string(took.count()) + " ms");
+  is_listed_ = true;
+  return {Step::Action::watch, {}};
+}
+
+Reflector::Step Reflector::watch(const std::stop_token& stop) {
+  std::uniform_int_distribution<std::int64_t> draw(options_.watch_min.count(), options_.watch_max.count());
+  const seconds planned{draw(random_)};
+  ApiRequest request =
+      this->request("watch=1&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(planned.count()) +
+                    "&resourceVersion=" + percent_encoded(resource_version_));
+  request.total_timeout = planned + options_.watch_slack;
+  request.idle_timeout = request.total_timeout;
+  counts_.watches.fetch_add(1, std::memory_order_relaxed);
+  WatchReader reader(*this);
+  const base::TimePoint start = health_.now();
+  const ApiResult result = client_.get(request, reader, stop);
+  if (result.phase == ApiResult::Phase::cancelled) return {};
+  return watch_ended(result, reader, start, planned);
+}
+
+Reflector::Step Reflector::watch_ended(const ApiResult& result, const WatchReader& reader, base::TimePoint start,
+                                       seconds planned) {
+  const auto lived = health_.now() - start;
+  if (result.is_ok()) {
+    if (reader.lines() == 0 && lived + seconds(1) >= planned) {
+      // Not even a bookmark in all that time: our version may be one that the server will only reach in days, as
+      // after its store was restored from a backup. A list costs little against serving the past.
+      return {Step::Action::list, {}};
+    }
+    if (reader.lines() > 0 || lived >= watch_life_min) return {Step::Action::watch, {}};
+    return {Step::Action::watch, back_off(watch_failures_++, result)};  // closed at once: do not spin
+  }
+  const bool was_event = reader.error().has_value();
+  const int code = was_event ? reader.error()->code : result.http_status;
+  const std::string& reason = was_event ? reader.error()->reason : result.status.reason;
+  if ((was_event || result.phase == ApiResult::Phase::complete) && is_expired(code, reason)) return expired();
+
+  counts_.watch_failures.fetch_add(1, std::memory_order_relaxed);
+  std::string why = result.message;
+  if (was_event) why = "the watch ended with an error: " + reader.error()->message;
+  if (!reader.fault().empty()) why = reader.fault();
+  const bool broke_off = result.phase == ApiResult::Phase::body && (reader.lines() > 0 || lived >= watch_life_min);
+  if (broke_off) {
+    // The ordinary end of a connection when an API server restarts: come back soon, but not all replicas at once.
+    log(base::LogLevel::debug, "the watch broke off; resuming it");
+    return {Step::Action::watch, milliseconds(random_() % static_cast<unsigned>(options_.backoff_min.count() + 1))};
+  }
+  report(result, "watch", why, start);
+  ApiResult waited = result;
+  if (was_event && reader.error()->retry_after) waited.retry_after = reader.error()->retry_after;
+  const milliseconds wait = back_off(watch_failures_++, waited);
+  const bool is_lasting = was_event ? code < 429 || code > 599 : code == 400 || code == 422;
+  const bool fell_silent =
+      result.phase == ApiResult::Phase::timed_out && result.http_status != 0 && reader.lines() == 0;
+  const bool answered_badly =
+      result.http_status != 0 && watch_failures_ >= watch_failures_max && code != 401 && code != 403;
+  return {is_lasting || fell_silent || answered_badly ? Step::Action::list : Step::Action::watch, wait};
+}
+
+Reflector::Step Reflector::expired() {
+  log(base::LogLevel::info, "the API server has forgotten version " + resource_version_ + "; listing again");
+  Step step{Step::Action::list, {}};
+  // Once is what happens to everyone. A server that forgets what it has just told is not to be asked in a loop.
+  if (expired_watches_ > 0) step.wait = back_off(expired_watches_ - 1, {});
+  ++expired_watches_;
+  return step;
+}
+
+ApiRequest Reflector::request(std::string query) const {
+  ApiRequest request;
+  request.target = names_of(options_.kind).path;
+  if (!options_.label_selector.empty()) {
+    query += (query.empty() ? "labelSelector=" : "&labelSelector=") + percent_encoded(options_.label_selector);
+  }
+  if (!query.empty()) request.target += "?" + query;
+  request.answer_timeout = options_.answer_timeout;
+  return request;
+}
+
+void Reflector::report(const ApiResult& result, std::string_view verb, std::string_view why, base::TimePoint start) {
+  if (result.http_status == 0) {
+    health_.note_silence(start, why);
+    return;
+  }
+  in_trouble_ = true;
+  if (!trouble_throttle_.allows(health_.now())) return;
+  const KindNames names = names_of(options_.kind);
+  std::string text = std::string(verb) + " failed: " + std::string(why);
+  if (result.http_status == 401) {
+    text += "; the token or client certificate is not accepted: it is read anew for each attempt";
+  } else if (result.http_status == 403) {
+    text += std::string("; the ClusterRole must allow the verbs list and watch on ") + names.resource +
+            " of apiGroup \"" + names.api_group + "\"";
+  } else if (result.http_status == 404) {
+    text += std::string("; the API server does not serve ") + names.path + ", which Kubernetes does since 1.21";
+  }
+  log(base::LogLevel::warning,
+      text + (is_listed_ ? "; answering from what is known, and trying again" : "; trying again"));
+}
+
+void Reflector::report_good() {
+  if (in_trouble_) log(base::LogLevel::info, "in step again");
+  in_trouble_ = false;
+  trouble_throttle_ = {};
+}
+
+void Reflector::log(base::LogLevel level, std::string_view text) const {
+  if (options_.log) options_.log(level, std::string(names_of(options_.kind).resource) + ": " + std::string(text));
+}
+
+milliseconds Reflector::back_off(unsigned failures, const ApiResult& result) {
+  milliseconds ceiling = options_.backoff_min;
+  for (unsigned i = 0; i < failures && ceiling < options_.backoff_max; ++i) ceiling *= 2;
+  ceiling = std::min(ceiling, result.http_status == 401 ? std::min(unauthorized_backoff_max, options_.backoff_max)
+                                                        : options_.backoff_max);
+  std::uniform_int_distribution<std::int64_t> draw(ceiling.count() / 2, ceiling.count());
+  const milliseconds jittered{draw(random_)};
+  if (!result.retry_after) return jittered;
+  // Not all replicas at the same second either.
+  return std::max<milliseconds>(*result.retry_after + jittered / 4, jittered);
+}
+
+}  // namespace fairlead::k8s
