@@ -40,6 +40,13 @@ void for_each_option(const ServingPlan& plan, std::optional<Options> DirectiveOp
   }
 }
 
+// ".:53", and ".:53 on 127.0.0.1" with `bind`.
+std::string startup_line(const ServerKey& key, const ListenAddress& address) {
+  std::string line = key.zone.to_string() + ":" + std::to_string(key.port);
+  if (address.address) line += " on " + address.address->to_string();
+  return line;
+}
+
 void log_warnings(const Corefile& corefile) {
   for (const auto& warning : corefile.warnings) log_warning(to_string(warning));
 }
@@ -241,7 +248,7 @@ void App::announce(const ServingPlan& plan) {
   for (const auto& planned : plan.blocks) {
     for (const auto& address : planned.addresses) {
       for (const auto& key : planned.block->keys) {
-        if (key.port == address.port) zones += key.zone.to_string() + address.to_string() + "\n";
+        if (key.port == address.port) zones += startup_line(key, address) + "\n";
       }
     }
   }
