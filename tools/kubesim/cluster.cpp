@@ -126,7 +126,7 @@ std::vector<FieldFault> Cluster::check(const Kind& kind, const Json& object) con
       faults.push_back({"spec.ports", "Invalid value: must be a list"});
     }
     for (const std::string& address : strings_at(object, {"spec", "clusterIPs"})) {
-      if (address != "None" && !ServiceAddresses::family_of(address)) {
+      if (!address.empty() && address != "None" && !ServiceAddresses::family_of(address)) {
         faults.push_back(
             {"spec.clusterIPs", "Invalid value: \"" + address + "\": must be empty, 'None', or an IP address"});
       }

@@ -186,6 +186,38 @@ void merge_object(Json& into, const Json& patch) {
   }
 }
 
+/// The values in `document`, and its depth in `depth`.
+std::size_t count_nodes(const Json& document, std::size_t level, std::size_t& depth) {
+  depth = std::max(depth, level);
+  std::size_t nodes = 1;
+  if (document.is_structured()) {
+    for (const Json& element : document) nodes += count_nodes(element, level + 1, depth);
+  }
+  return nodes;
+}
+
+/// RFC 6902, one operation at a time: a few dozen that copy the document into itself would otherwise double it each
+/// time, or nest it past what can be printed.
+std::expected<Json, std::string> apply_json_patch(const Json& object, const Json& patch) {
+  if (!patch.is_array()) return std::unexpected("a JSON patch must be a list of operations");
+  if (patch.size() > json_patch_operations_max) {
+    return std::unexpected("more than " + std::to_string(json_patch_operations_max) + " operations");
+  }
+  Json patched = object;
+  try {
+    for (const Json& operation : patch) {
+      patched = patched.patch(Json::array({operation}));
+      std::size_t depth = 0;
+      if (count_nodes(patched, 1, depth) > patched_nodes_max || depth > json_depth_max) {
+        return std::unexpected("the patch makes the object too large");
+      }
+    }
+  } catch (const Json::exception& error) {
+    return std::unexpected(error.what());
+  }
+  return patched;
+}
+
 }  // namespace
 
 std::expected<Json, std::string> apply_patch(PatchType type, const Json& object, const Json& patch) {
@@ -195,10 +227,7 @@ std::expected<Json, std::string> apply_patch(PatchType type, const Json& object,
       if (!patch.is_object()) return std::unexpected("a merge patch must be an object");
       patched.merge_patch(patch);
       return patched;
-    case PatchType::json: try { return object.patch(patch);
-      } catch (const Json::exception& error) {
-        return std::unexpected(error.what());
-      }
+    case PatchType::json: return apply_json_patch(object, patch);
     case PatchType::strategic:
     case PatchType::apply:
       if (!patch.is_object()) return std::unexpected("the patch must be an object");

@@ -48,7 +48,8 @@ BodyStream::Step WatchStream::next(std::string& out, Clock::time_point now) {
   if (closing_ == CloseWatches::clean) return Step::end;
   if (hub_.faults.is_silent()) return Step::wait;
 
-  while (out.size() < watch_chunk_octets && closing_ == CloseWatches::no) {
+  const std::size_t before = out.size();
+  while (out.size() - before < watch_chunk_octets && closing_ == CloseWatches::no) {
     if (next_initial_ < request_.initial.size()) {
       const ObjectPtr object = std::move(request_.initial[next_initial_++]);
       ++hub_.stats.events_sent[request_.kind->index];
@@ -71,7 +72,7 @@ BodyStream::Step WatchStream::next(std::string& out, Clock::time_point now) {
     // nothing until then, as with the real server.
     if (event->object->version > request_.from) append_event(*event, out);
   }
-  if (!out.empty()) return Step::more;
+  if (out.size() != before) return Step::more;
   if (now >= end_) {
     if (request_.wants_bookmarks) append_bookmark(false, out);
     return Step::end;

@@ -41,11 +41,13 @@ Json scalar(const std::string& text) {
 
 class Converter {
  public:
+  explicit Converter(std::size_t nodes_max) : nodes_max_(nodes_max) {}
+
   std::expected<Json, YamlError> convert(const YAML::Node& node, std::size_t depth) {
     if (depth > json_depth_max) {
       return std::unexpected(YamlError{line_of(node.Mark()), "nested deeper than " + std::to_string(json_depth_max)});
     }
-    if (++nodes_ > yaml_nodes_max) {
+    if (++nodes_ > nodes_max_) {
       return std::unexpected(YamlError{line_of(node.Mark()), "aliases expand to more nodes than kubesim accepts"});
     }
     switch (node.Type()) {
@@ -85,6 +87,7 @@ class Converter {
   }
 
  private:
+  const std::size_t nodes_max_;
   std::size_t nodes_ = 0;
 };
 
@@ -95,7 +98,7 @@ std::expected<std::vector<YamlDocument>, YamlError> read_yaml(const std::string&
   try {
     for (const YAML::Node& node : YAML::LoadAll(text)) {
       if (!node.IsDefined() || node.IsNull()) continue;
-      auto json = Converter().convert(node, 1);
+      auto json = Converter(text.size() + yaml_alias_nodes_max).convert(node, 1);
       if (!json) return std::unexpected(json.error());
       YamlDocument document{std::move(*json), line_of(node.Mark()), {}};
       if (node.IsMap()) {

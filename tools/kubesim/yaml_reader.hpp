@@ -4,7 +4,7 @@
 // (YAML 1.1 would turn a port named "on" or a namespace "no" into a boolean.)
 //
 // Threads: a function on values.
-// Limits: json_depth_max levels; `yaml_nodes_max` nodes a document after aliases are expanded, so that a few lines of
+// Limits: json_depth_max levels; nodes, after aliases are expanded, in proportion to the text, so that a few lines of
 //   nested aliases cannot fill the memory.
 // Errors: YamlError with the line, from 1.
 #pragma once
@@ -19,8 +19,8 @@
 
 namespace fairlead::kubesim {
 
-// A List of 10,000 Services has about 300,000 nodes.
-inline constexpr std::size_t yaml_nodes_max = 5'000'000;
+// What aliases may add to a document, whose text has at least one octet for each node that it writes out.
+inline constexpr std::size_t yaml_alias_nodes_max = 100'000;
 
 struct YamlDocument {
   Json json;
