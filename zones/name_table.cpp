@@ -171,7 +171,8 @@ void free_later(NameEntry* entry) {
 
 }  // namespace
 
-NameTable::NameTable() : table_(cds_lfht_new(buckets_first, buckets_first, 0, CDS_LFHT_AUTO_RESIZE, nullptr)) {
+NameTable::NameTable()
+    : table_(cds_lfht_new(buckets_first, buckets_first, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, nullptr)) {
   if (table_ == nullptr) throw std::bad_alloc();
   std::random_device random;
   seed_ = static_cast<std::uint64_t>(random()) << 32 | random();

@@ -73,7 +73,6 @@ int App::run() {
   init_logging({.quiet = options_.quiet});
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
-  const base::ReaderThread reader;
 
   auto corefile = load_corefile(options_.corefile, load_settings());
   if (!corefile) {

@@ -21,7 +21,6 @@
 #include "zones/base/asio.hpp"
 #include "zones/base/clock.hpp"
 #include "zones/base/guarded.hpp"
-#include "zones/base/published.hpp"
 
 namespace fairlead::server {
 
