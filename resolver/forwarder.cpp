@@ -530,7 +530,8 @@ std::vector<std::unique_ptr<Upstream>> make_upstreams(asio::io_context& io, cons
                                        .read_timeout = config.read_timeout,
                                        .expire = config.expire,
                                        .max_age = config.max_age,
-                                       .source_address = config.source_address});
+                                       .source_address = config.source_address,
+                                       .tls = config.tls});
     if (upstream) upstreams.push_back(std::move(upstream));
   }
   return upstreams;

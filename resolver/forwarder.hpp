@@ -75,6 +75,8 @@ struct ForwarderConfig {
   base::Duration expire = std::chrono::seconds(10);
   base::Duration max_age{0};
   std::optional<base::IpAddress> source_address;
+  /// For tls:// upstreams, which are left out without it. One context serves the forwarders of all workers.
+  std::shared_ptr<TlsClientContext> tls;
 
   /// Ask a second upstream when the first is slower than usual. Off for tests that count queries.
   bool hedge = true;

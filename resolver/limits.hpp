@@ -26,6 +26,9 @@ inline constexpr std::uint32_t channel_queries_max = 2048;
 inline constexpr std::chrono::seconds channel_age_max{10};
 /// Channels that were replaced and still wait for replies. Above it a channel lives longer instead.
 inline constexpr std::size_t retired_channels_max = 16;
+/// Queries on the TLS connections of one upstream: far fewer than ids, so that a free one is found at once.
+inline constexpr std::size_t tls_outstanding_max = questions_in_flight_max;
+static_assert(tls_outstanding_max * 2 <= 65536);
 
 /// An answer above this size is forwarded and not cached: one entry must not push out a hundred others.
 inline constexpr std::size_t cache_entry_octets_max = 16 * 1024;

@@ -1,6 +1,7 @@
 #include "resolver/upstream.hpp"
 
 #include "resolver/ares_upstream.hpp"
+#include "resolver/tls_upstream.hpp"
 
 namespace fairlead::resolver {
 
@@ -23,7 +24,7 @@ std::string_view to_string(UpstreamError error) {
 std::unique_ptr<Upstream> make_upstream(asio::io_context& io, const UpstreamConfig& config) {
   switch (config.address.protocol) {
     case UpstreamProtocol::dns: return make_ares_upstream(io, config);
-    case UpstreamProtocol::tls: return nullptr;
+    case UpstreamProtocol::tls: return make_tls_upstream(io, config);
   }
   return nullptr;
 }

@@ -80,6 +80,9 @@ class Upstream {
   UpstreamCounters counters_;
 };
 
+/// Certificates and CAs of DNS over TLS; made by make_tls_client_context() in tls_upstream.hpp.
+struct TlsClientContext;
+
 struct UpstreamConfig {
   UpstreamAddress address;
   base::Duration read_timeout = std::chrono::seconds(2);
@@ -88,9 +91,11 @@ struct UpstreamConfig {
   /// Connections are replaced after this time; 0: no limit of the Corefile's.
   base::Duration max_age{0};
   std::optional<base::IpAddress> source_address;
+  /// Needed for UpstreamProtocol::tls.
+  std::shared_ptr<TlsClientContext> tls;
 };
 
-/// The implementation that fits the address's protocol; nothing for one that this build does not speak.
+/// The implementation that fits the address's protocol; null for TLS without a context.
 std::unique_ptr<Upstream> make_upstream(asio::io_context& io, const UpstreamConfig& config);
 
 }  // namespace fairlead::resolver

@@ -40,7 +40,8 @@ struct Fixture {
                                        .read_timeout = read_timeout,
                                        .expire = std::chrono::seconds(10),
                                        .max_age = {},
-                                       .source_address = {}});
+                                       .source_address = {},
+                                       .tls = {}});
   }
   std::shared_ptr<Outcome> send(std::string_view qname, Transport transport = Transport::udp) {
     auto outcome = std::make_shared<Outcome>();
@@ -191,7 +192,8 @@ TEST_CASE("a silent upstream times out and its source port is given up") {
 TEST_CASE("a closed port is unreachable at once, over UDP and TCP") {
   Fixture f({}, false);
   const UpstreamAddress gone = FakeUpstream(f.io, {}, false).address();
-  f.upstream = make_ares_upstream(f.io, {.address = gone, .expire = {}, .max_age = {}, .source_address = {}});
+  f.upstream =
+      make_ares_upstream(f.io, {.address = gone, .expire = {}, .max_age = {}, .source_address = {}, .tls = {}});
   CHECK(f.ask("www.example.")->error == UpstreamError::unreachable);
   CHECK(f.ask("www.example.", Transport::tcp)->error == UpstreamError::unreachable);
 }
@@ -232,7 +234,8 @@ TEST_CASE("10,000 queries at once over all channels, then idle channels and desc
                                          .read_timeout = std::chrono::seconds(3),
                                          .expire = milliseconds(100),
                                          .max_age = {},
-                                         .source_address = {}});
+                                         .source_address = {},
+                                         .tls = {}});
   f.server.script = answer;
   int replies = 0;
   int timeouts = 0;
@@ -286,13 +289,15 @@ TEST_CASE("the source address is the one configured") {
                                          .read_timeout = milliseconds(500),
                                          .expire = std::chrono::seconds(10),
                                          .max_age = {},
-                                         .source_address = base::IpAddress::parse("127.0.0.7")});
+                                         .source_address = base::IpAddress::parse("127.0.0.7"),
+                                         .tls = {}});
   CHECK_FALSE(f.ask("www.example.")->error);
   f.upstream = make_ares_upstream(f.io, {.address = f.server.address(),
                                          .read_timeout = milliseconds(500),
                                          .expire = std::chrono::seconds(10),
                                          .max_age = {},
-                                         .source_address = base::IpAddress::parse("192.0.2.1")});
+                                         .source_address = base::IpAddress::parse("192.0.2.1"),
+                                         .tls = {}});
   CHECK(f.ask("www.example.")->error == UpstreamError::unreachable);
 }
 
