@@ -82,17 +82,6 @@ std::expected<ResourceRecord, std::string> copy_record(const ldns_rr* rr) {
                         .rdata = copy_rdata(rr)};
 }
 
-std::string class_to_string(RRClass rrclass) {
-  switch (rrclass) {
-    case RRClass::in: return "IN";
-    case RRClass::ch: return "CH";
-    case RRClass::hs: return "HS";
-    case RRClass::none: return "NONE";
-    case RRClass::any: return "ANY";
-  }
-  return "CLASS" + std::to_string(static_cast<unsigned>(rrclass));  // RFC 3597 §5
-}
-
 }  // namespace
 
 std::string rdata_to_string(RRType type, Octets rdata) {
@@ -111,7 +100,7 @@ std::string rdata_to_string(RRType type, Octets rdata) {
 std::string to_string(const ResourceRecord& record) {
   std::string line = record.owner.to_string();
   line += '\t' + std::to_string(record.ttl);
-  line += '\t' + class_to_string(record.rrclass);
+  line += '\t' + to_string(record.rrclass);
   line += '\t' + to_string(record.type);
   line += '\t' + rdata_to_string(record.type, record.rdata);
   return line;

@@ -34,6 +34,17 @@ std::string to_string(RRType type) {
   return "TYPE" + std::to_string(static_cast<unsigned>(type));
 }
 
+std::string to_string(RRClass rrclass) {
+  switch (rrclass) {
+    case RRClass::in: return "IN";
+    case RRClass::ch: return "CH";
+    case RRClass::hs: return "HS";
+    case RRClass::none: return "NONE";
+    case RRClass::any: return "ANY";
+  }
+  return "CLASS" + std::to_string(static_cast<unsigned>(rrclass));
+}
+
 std::optional<RRType> parse_rr_type(std::string_view text) {
   for (const auto& [type, name] : names) {
     if (equal_ignoring_case(text, name)) return type;

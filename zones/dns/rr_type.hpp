@@ -41,6 +41,9 @@ enum class RRType : std::uint16_t {
 
 enum class RRClass : std::uint16_t { in = 1, ch = 3, hs = 4, none = 254, any = 255 };
 
+/// "IN", or "CLASS5" for a class without a name.
+std::string to_string(RRClass rrclass);
+
 /// "AAAA", or "TYPE65280" for a type without a name here.
 std::string to_string(RRType type);
 /// The inverse, ignoring case; nothing for a text that is neither a name nor TYPEnnn.

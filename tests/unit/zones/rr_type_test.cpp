@@ -22,6 +22,12 @@ TEST_CASE("type names are read without regard to case, and nothing but case") {
   }
 }
 
+TEST_CASE("classes have their IANA names, unknown ones a number (RFC 3597 §5)") {
+  CHECK(to_string(RRClass::in) == "IN");
+  CHECK(to_string(RRClass::none) == "NONE");
+  CHECK(to_string(static_cast<RRClass>(1232)) == "CLASS1232");
+}
+
 TEST_CASE("response codes have their IANA names, unknown ones a number") {
   CHECK(to_string(Rcode::nxdomain) == "NXDOMAIN");
   CHECK(to_string(Rcode::badvers) == "BADVERS");

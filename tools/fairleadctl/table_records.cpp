@@ -1,0 +1,144 @@
+#include "tools/fairleadctl/table_records.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "zones/dns/message_writer.hpp"
+
+namespace fairlead::ctl {
+namespace {
+
+using dns::ResourceRecord;
+using dns::RRType;
+using Octets = std::vector<std::uint8_t>;
+
+constexpr std::uint32_t soa_ttl_max = 300;
+constexpr std::size_t address_offset = 12;  // in a ready record: owner pointer, type, class, TTL, rdlength
+
+Octets to_octets(std::span<const std::uint8_t> octets) { return {octets.begin(), octets.end()}; }
+
+// `labels` (no root) in front of `zone`.
+std::optional<dns::DomainName> join(std::span<const std::uint8_t> labels, dns::NameView zone) {
+  Octets wire = to_octets(labels);
+  wire.insert(wire.end(), zone.data(), zone.data() + zone.size());
+  auto name = dns::DomainName::from_wire(wire);
+  if (!name || name->view().size() != wire.size()) return std::nullopt;
+  return *std::move(name);
+}
+
+// Lists the records of one table.
+class Lister {
+ public:
+  Lister(dns::NameView zone, std::vector<ResourceRecord>& records) : zone_(zone), records_(records) {}
+
+  void list(const zones::NameEntry& entry) {
+    const auto owner = join({reinterpret_cast<const std::uint8_t*>(entry.key().data()), entry.key().size()}, zone_);
+    if (!owner) return;
+    list_addresses(entry, *owner, RRType::a, entry.a_records(), zones::a_record_octets);
+    list_addresses(entry, *owner, RRType::aaaa, entry.aaaa_records(), zones::aaaa_record_octets);
+    list_srvs(entry, *owner);
+    list_names(entry, *owner, RRType::cname, entry.cname());
+    list_names(entry, *owner, RRType::ptr, entry.ptrs());
+  }
+
+ private:
+  void add(const zones::NameEntry& entry, const dns::DomainName& owner, RRType type, Octets rdata) {
+    records_.push_back({.owner = owner, .type = type, .ttl = entry.ttl(), .rdata = std::move(rdata)});
+  }
+
+  void list_addresses(const zones::NameEntry& entry, const dns::DomainName& owner, RRType type,
+                      std::span<const std::uint8_t> ready, std::size_t record_octets) {
+    for (; !ready.empty(); ready = ready.subspan(record_octets)) {
+      add(entry, owner, type, to_octets(ready.first(record_octets).subspan(address_offset)));
+    }
+  }
+
+  void list_srvs(const zones::NameEntry& entry, const dns::DomainName& owner) {
+    std::vector<Octets> targets;  // label with its length octet
+    const std::uint8_t* at = entry.targets();
+    for (std::size_t i = 0; i < entry.target_count(); ++i) {
+      targets.push_back(*at == 0 ? Octets() : Octets(at, at + 1 + *at));
+      at += 1 + *at;
+      at += 4 + std::size_t{dns::read_u16(at)} * 4 + std::size_t{dns::read_u16(at + 2)} * 16;
+    }
+    for (std::size_t i = 0; i < entry.srv_count(); ++i) {
+      std::uint16_t port;
+      std::uint16_t target;
+      std::memcpy(&port, entry.srvs() + i * 4, 2);
+      std::memcpy(&target, entry.srvs() + i * 4 + 2, 2);
+      Octets labels = targets[target];
+      labels.insert(labels.end(), entry.srv_suffix().begin(), entry.srv_suffix().end());
+      const auto name = join(labels, zone_);
+      if (!name) continue;
+      Octets rdata(6);
+      dns::write_u16(rdata.data() + 2, entry.srv_weight());
+      dns::write_u16(rdata.data() + 4, port);
+      rdata.insert(rdata.end(), name->view().data(), name->view().data() + name->view().size());
+      add(entry, owner, RRType::srv, std::move(rdata));
+    }
+  }
+
+  void list_names(const zones::NameEntry& entry, const dns::DomainName& owner, RRType type,
+                  std::span<const std::uint8_t> names) {
+    while (!names.empty()) {
+      const auto name = dns::DomainName::from_wire(names);
+      if (!name) return;
+      add(entry, owner, type, to_octets(name->view().wire()));
+      names = names.subspan(name->view().size());
+    }
+  }
+
+  dns::NameView zone_;
+  std::vector<ResourceRecord>& records_;
+};
+
+void list_apex(const k8s::ClusterTable& table, const TableOptions& options, std::vector<ResourceRecord>& records) {
+  const auto below = [&options](std::initializer_list<std::string_view> labels) {
+    dns::DomainName name = options.zone;
+    for (const auto label : labels) name = name.with_label(label).value_or(name);
+    return name;
+  };
+  const auto append = [](Octets& octets, dns::NameView name) {
+    octets.insert(octets.end(), name.data(), name.data() + name.size());
+  };
+  const dns::DomainName nameserver = below({"dns", "ns"});
+  Octets soa;
+  append(soa, nameserver);
+  append(soa, below({"hostmaster"}));
+  for (const std::uint32_t field : {table.serial.load(), 7200u, 1800u, 86400u, options.ttl}) {
+    soa.resize(soa.size() + 4);
+    dns::write_u32(soa.data() + soa.size() - 4, field);
+  }
+  records.push_back(
+      {.owner = options.zone, .type = RRType::soa, .ttl = std::min(options.ttl, soa_ttl_max), .rdata = std::move(soa)});
+  const auto add_nameserver = [&](dns::NameView name) {
+    records.push_back({.owner = options.zone, .type = RRType::ns, .ttl = options.ttl, .rdata = to_octets(name.wire())});
+  };
+  const base::ReadSection section;
+  const k8s::ApexNameservers* const apex = table.apex_nameservers.read();
+  if (apex == nullptr || apex->nameservers.empty()) return add_nameserver(nameserver);
+  for (const auto& found : apex->nameservers) {
+    const auto& labels = found.relative_name;
+    if (const auto name = join({reinterpret_cast<const std::uint8_t*>(labels.data()), labels.size()}, options.zone)) {
+      add_nameserver(*name);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<ResourceRecord> list_table(const k8s::ClusterTable& table, const TableOptions& options) {
+  const base::ReaderThread thread;
+  std::vector<ResourceRecord> records;
+  list_apex(table, options, records);
+  table.forward.for_each(
+      [lister = Lister(options.zone, records)](const zones::NameEntry& entry) mutable { lister.list(entry); });
+  if (options.reverse) {
+    table.reverse.for_each(
+        [lister = Lister(dns::NameView(), records)](const zones::NameEntry& entry) mutable { lister.list(entry); });
+  }
+  return records;
+}
+
+}  // namespace fairlead::ctl
