@@ -211,6 +211,14 @@ std::optional<Reply> answer_discovery(std::string_view path, std::string_view ac
     return json_reply({{"paths", paths}});
   }
   if (path == "/openapi/v2") {
+    // kubectl reads this form only; no octets are a document without definitions. The answer names the type without
+    // the "@", which is no character of a media type.
+    static constexpr std::string_view protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    if (accept.find(protobuf) != std::string_view::npos) {
+      Reply reply;
+      reply.content_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+      return reply;
+    }
     return json_reply({{"swagger", "2.0"},
                        {"info", {{"title", "kubesim"}, {"version", git_version}}},
                        {"paths", Json::object()},

@@ -8,6 +8,7 @@
 #include "tools/kubesim/continue_token.hpp"
 #include "tools/kubesim/discovery.hpp"
 #include "tools/kubesim/list_stream.hpp"
+#include "tools/kubesim/protobuf_reader.hpp"
 #include "tools/kubesim/yaml_reader.hpp"
 
 namespace fairlead::kubesim {
@@ -58,6 +59,12 @@ std::expected<Json, ApiError> parse_body(const std::string& body, bool is_yaml) 
   auto json = parse_json(body);
   if (!json) return std::unexpected(bad_request("the body is not JSON: " + json.error().message));
   return std::move(*json);
+}
+
+std::expected<Json, ApiError> parse_protobuf(const Kind& kind, const std::string& body) {
+  auto object = read_protobuf(kind, body);
+  if (!object) return std::unexpected(bad_request(object.error()));
+  return std::move(*object);
 }
 
 Persist persistence(const Request& request) {
@@ -419,11 +426,11 @@ RestApi::Result RestApi::get(const Request& request, const Target& target) {
 std::expected<Json, ApiError> RestApi::read_object(const Request& request, const Target& target) {
   const std::string type = media_type(request.content_type);
   const bool is_yaml = type == "application/yaml" || type == "application/x-yaml" || type == "text/yaml";
-  // curl's default, for those who try kubesim by hand and forget the header, would be a form.
-  if (!is_yaml && !type.empty() && type != "application/json") {
+  const bool is_protobuf = type == "application/vnd.kubernetes.protobuf" && has_protobuf_schema(*target.kind);
+  if (!is_yaml && !is_protobuf && !type.empty() && type != "application/json") {
     return std::unexpected(unsupported_media(type, "application/json, application/yaml"));
   }
-  auto object = parse_body(request.body, is_yaml);
+  auto object = is_protobuf ? parse_protobuf(*target.kind, request.body) : parse_body(request.body, is_yaml);
   if (!object) return object;
   if (!object->is_object()) return std::unexpected(bad_request("the body must be an object"));
   const std::string kind = string_at(*object, {"kind"});
