@@ -14,9 +14,6 @@ COREFILE = """\
     health
     ready
     prometheus :9153
-    hosts {
-        192.0.2.7 image.test
-    }
     reload
 }
 """
@@ -43,8 +40,9 @@ def test_the_image_serves_port_53_without_root(image, tmp_path, program):
 
     def answer():
         assert server.is_running(), server.tail()
-        arguments = container.inside(server, tool("dig"), "@127.0.0.1", "image.test", "+short", "+tries=1", "+time=1")
-        return subprocess.run(arguments, capture_output=True, text=True).stdout.strip() == "192.0.2.7"
+        arguments = container.inside(server, tool("dig"), "@127.0.0.1", "image.test", "+tries=1", "+time=1")
+        # No directive of the block answers for a name, and a reply that says so has come from port 53.
+        return "status: REFUSED" in subprocess.run(arguments, capture_output=True, text=True).stdout
 
     try:
         wait_until(answer, 15, lambda: f"port 53 answers:\n{server.tail()}", interval=0.2)
