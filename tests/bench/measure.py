@@ -9,6 +9,7 @@ from dataclasses import dataclass
 @dataclass
 class Sample:
     server: str
+    start: int           # which process of that server
     round: int
     queries: int
     lost: int
@@ -17,6 +18,7 @@ class Sample:
     busy: float          # share of its core
     latency_us: float    # mean, as dnsperf sees it
     rss_mb: float
+    others: float        # share of the server's core that went to other processes
 
     @property
     def qps(self):
@@ -30,23 +32,38 @@ def figure(text, pattern):
     return float(found.group(1))
 
 
-def measure(server, round_number, query_file, seconds, load_cpu, clients, outstanding, qps):
+def core_ticks(cpu):
+    """(busy, all) clock ticks of a core so far. Time that the hypervisor stole counts as busy: it was not ours."""
+    with open("/proc/stat") as file:
+        for line in file:
+            if line.startswith(f"cpu{cpu} "):
+                ticks = [int(field) for field in line.split()[1:9]]
+                return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+    return 0, 0
+
+
+def measure(server, start_number, round_number, query_file, seconds, server_cpu, load_cpu, clients,
+            outstanding, qps):
     command = ["taskset", "-c", str(load_cpu), "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", query_file,
                "-l", str(seconds), "-c", str(clients), "-q", str(outstanding), "-T", "1", "-t", "1"]
     if qps:
         command += ["-Q", str(qps)]
+    core_before = core_ticks(server_cpu)
     cpu_before = server.cpu_ns()
     start = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
     elapsed = time.monotonic() - start
     cpu_ns = server.cpu_ns() - cpu_before
+    core_busy, core_all = (after - before for after, before in zip(core_ticks(server_cpu), core_before))
+    busy = cpu_ns / 1e9 / elapsed
     if run.returncode != 0:
         raise RuntimeError(f"dnsperf failed: {run.stderr or run.stdout}")
     text = run.stdout
     queries = int(figure(text, r"Queries completed:\s+(\d+)"))
     if queries == 0:
         server.fail("answered nothing")
-    return Sample(server=server.name, round=round_number, queries=queries,
+    return Sample(server=server.name, start=start_number, round=round_number, queries=queries,
                   lost=int(figure(text, r"Queries lost:\s+(\d+)")), seconds=figure(text, r"Run time \(s\):\s+([\d.]+)"),
-                  cpu_us=cpu_ns / 1000 / queries, busy=cpu_ns / 1e9 / elapsed,
+                  cpu_us=cpu_ns / 1000 / queries, busy=busy,
+                  others=max(0.0, core_busy / max(core_all, 1) - busy),
                   latency_us=figure(text, r"Average Latency \(s\):\s+([\d.]+)") * 1e6, rss_mb=server.rss_mb())

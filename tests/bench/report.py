@@ -15,21 +15,23 @@ def by_server(samples):
 
 
 def summary(samples, yardstick="reflector"):
-    """One row per server: name, median CPU per query, its lowest and highest, ratio to the yardstick of the same
-    rounds, queries per second, busy share, mean latency, lost share, RSS."""
+    """One row per server. `cpu_min` and `cpu_max` are of the medians of single processes: within a process the samples
+    agree closely, and it is between processes (addresses, pages, hash seeds) that the spread lies."""
     groups = by_server(samples)
     base = {s.round: s.cpu_us for s in groups.get(yardstick, [])}
     rows = []
     for name, group in groups.items():
         # Within a round the machine's state is the same for all, so ratios are taken there.
         ratios = [s.cpu_us / base[s.round] for s in group if s.round in base]
-        cpu = [s.cpu_us for s in group]
+        starts = [statistics.median(s.cpu_us for s in group if s.start == start) for start in {s.start for s in group}]
         rows.append({
             "server": name,
-            "cpu": statistics.median(cpu), "cpu_min": min(cpu), "cpu_max": max(cpu),
+            "cpu": statistics.median(starts), "cpu_min": min(starts), "cpu_max": max(starts),
             "ratio": statistics.median(ratios) if ratios else None,
+            "ratio_min": min(ratios, default=None), "ratio_max": max(ratios, default=None),
             "qps": statistics.median(s.qps for s in group),
             "busy": statistics.median(s.busy for s in group),
+            "others": statistics.median(s.others for s in group),
             "latency": statistics.median(s.latency_us for s in group),
             "lost": sum(s.lost for s in group) / sum(s.queries + s.lost for s in group),
             "rss": max(s.rss_mb for s in group),
@@ -37,13 +39,15 @@ def summary(samples, yardstick="reflector"):
     return rows
 
 
-HEADINGS = ["server", "CPU us/query", "lowest..highest", "ratio", "queries/s", "core busy", "mean latency us", "lost",
-            "RSS MB"]
+HEADINGS = ["server", "CPU us/query", "of processes", "ratio", "of rounds", "queries/s", "core busy", "others",
+            "mean latency us", "lost", "RSS MB"]
 
 
 def cells(row):
     return [row["server"], f"{row['cpu']:.2f}", f"{row['cpu_min']:.2f}..{row['cpu_max']:.2f}",
-            "-" if row["ratio"] is None else f"{row['ratio']:.2f}", f"{row['qps']:,.0f}", f"{row['busy']:.0%}",
+            *(["-", "-"] if row["ratio"] is None
+              else [f"{row['ratio']:.2f}", f"{row['ratio_min']:.2f}..{row['ratio_max']:.2f}"]),
+            f"{row['qps']:,.0f}", f"{row['busy']:.0%}", f"{row['others']:.0%}",
             f"{row['latency']:.0f}", f"{row['lost']:.3%}", f"{row['rss']:.1f}"]
 
 
@@ -90,13 +94,16 @@ def markdown(samples, servers, root, setup):
              f"- Machine: {machine()}", f"- Revision: {revision(root)}",
              *(f"- {server.name}: {server.version}" for server in servers if server.version),
              *(f"- {name}: {value}" for name, value in setup.items())]
-    raw = [[str(s.round), s.server, f"{s.queries}", f"{s.lost}", f"{s.seconds:.2f}", f"{s.cpu_us:.3f}",
-            f"{s.busy:.3f}", f"{s.latency_us:.0f}", f"{s.rss_mb:.1f}"] for s in samples]
+    raw = [[str(s.start), str(s.round), s.server, f"{s.queries}", f"{s.lost}", f"{s.seconds:.2f}", f"{s.cpu_us:.3f}",
+            f"{s.busy:.3f}", f"{s.others:.3f}", f"{s.latency_us:.0f}", f"{s.rss_mb:.1f}"] for s in samples]
     return f"""# Server CPU per query, UDP
 
 {markdown_table(HEADINGS, [cells(row) for row in rows])}
 
-`ratio` is the median over the rounds of a server's CPU per query divided by the reflector's in the same round.
+CPU is the median over the servers' processes, with the lowest and highest process beside it; `ratio` is the median
+over the rounds of a server's CPU per query divided by the reflector's in the same round, with the lowest and highest
+round beside it. `others` is the share of the servers' core that other programs took: above a few per cent, caches are
+shared with them and the figures are those of a busy machine.
 
 ## Setup
 
@@ -106,5 +113,6 @@ Made by `tests/bench/run`; its README says what is measured and what is not.
 
 ## Raw figures
 
-{markdown_table(["round", "server", "queries", "lost", "seconds", "CPU us/query", "busy", "latency us", "RSS MB"], raw)}
+{markdown_table(["start", "round", "server", "queries", "lost", "seconds", "CPU us/query", "busy", "others", "latency us",
+                 "RSS MB"], raw)}
 """

@@ -26,6 +26,9 @@ int open_socket(const sockaddr_in& address) {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  // As Fairlead's: with the default, a few hundred packets in the air overflow it, and what is lost loads nobody.
+  const int receive_octets = 4 * 1024 * 1024;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_octets, sizeof receive_octets);
   if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     std::perror("udp_reflector");
     std::exit(1);
