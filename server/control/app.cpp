@@ -7,10 +7,12 @@
 #include <csignal>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "server/control/logging.hpp"
 #include "server/control/loop_probe_sender.hpp"
 #include "server/control/plan_metrics.hpp"
+#include "server/control/process_metrics.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -90,6 +92,8 @@ int App::run() {
     workers_.back().worker = std::make_unique<Worker>(i);
     workers_.back().worker->start();
   }
+  process_metrics_ = metrics_.add_collector(process_metrics());
+
   auto plan = make_plan(std::move(*corefile));
   auto applied = plan ? apply(std::move(*plan)) : std::unexpected(plan.error());
   if (!applied) {
@@ -102,7 +106,7 @@ int App::run() {
     exit_code_ = 1;
     begin_stop(false);
   }
-  control_.run();
+  if (!finished_) control_.run();
   if (!options_.pidfile.empty()) unlink(options_.pidfile.c_str());
   return exit_code_;
 }
@@ -117,8 +121,11 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> App::make_plan(Corefile
 }
 
 std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
-  if (auto done = open_listeners(*plan); !done) return done;
+  // Both open what is new beside what runs; until both have, nothing that runs is touched.
+  auto sockets = open_new_sockets(*plan);
+  if (!sockets) return std::unexpected(sockets.error());
   if (auto done = open_endpoints(*plan); !done) return done;
+  add_listeners(std::move(*sockets));
   start_clusters(*plan);
   if (stopping_) return {};
   serve(*plan);
@@ -131,15 +138,18 @@ std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
   return {};
 }
 
-// New addresses are bound beside the old; nothing that runs is touched, so a failure changes nothing.
-std::expected<void, std::string> App::open_listeners(const ServingPlan& plan) {
-  std::map<ListenAddress, ListenSockets> opened;
+std::expected<App::SocketsByAddress, std::string> App::open_new_sockets(const ServingPlan& plan) {
+  SocketsByAddress opened;
   for (const auto& address : plan.addresses) {
     if (workers_.front().udp.contains(address)) continue;
     auto sockets = open_sockets(address, workers_.size());
     if (!sockets) return std::unexpected(sockets.error());
     opened.emplace(address, std::move(*sockets));
   }
+  return opened;
+}
+
+void App::add_listeners(SocketsByAddress opened) {
   for (auto& [address, sockets] : opened) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       asio::io_context& io = workers_[i].worker->io();
@@ -147,7 +157,6 @@ std::expected<void, std::string> App::open_listeners(const ServingPlan& plan) {
       workers_[i].tcp[address] = std::make_shared<TcpListener>(io, std::move(sockets.tcp[i]));
     }
   }
-  return {};
 }
 
 std::expected<void, std::string> App::open_endpoints(const ServingPlan& plan) {
@@ -204,8 +213,13 @@ void App::start_clusters(const ServingPlan& plan) {
   const auto give_up = clock_.now() + timeout;
   const auto in_step = [](const auto& cluster) { return cluster->table().synced.load(); };
   while (!std::ranges::all_of(fresh, in_step) && clock_.now() < give_up && !stopping_) {
+    if (plan_ != nullptr) {
+      // A reload runs on the control io_context, which must not be run again from within; signals wait meanwhile.
+      std::this_thread::sleep_for(sync_step);
+      continue;
+    }
     control_.run_for(sync_step);
-    control_.restart();
+    if (!finished_) control_.restart();
   }
   if (!std::ranges::all_of(fresh, in_step) && !stopping_) {
     log_warning(
@@ -368,8 +382,13 @@ void App::send_loop_probes(int round) {
 
 void App::report_loop(const std::string& zone, const std::string& probe, const std::string& client) {
   if (stopping_) return;
-  print_fatal("plugin/loop: Loop (" + client + " -> " + plan_->addresses.front().to_string() +
-              ") detected for zone \"" + zone +
+  std::string address;
+  for (const auto& planned : plan_->blocks) {
+    if (planned.loop != nullptr && planned.loop->qname().to_string() == probe) {
+      address = planned.addresses.front().to_string();
+    }
+  }
+  print_fatal("plugin/loop: Loop (" + client + " -> " + address + ") detected for zone \"" + zone +
               "\": what is forwarded comes back to this server. Name an upstream that is not this server in `forward`; "
               "with `forward . /etc/resolv.conf`, let the kubelet's resolvConf point to the node's real upstreams. "
               "Query: \"HINFO " +
@@ -432,6 +451,7 @@ void App::finish_when_drained(base::TimePoint give_up) {
     }
   }
   shutdown_logging();
+  finished_ = true;
   control_.stop();
 }
 

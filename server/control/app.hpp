@@ -43,7 +43,9 @@ class App {
 
   std::expected<std::unique_ptr<ServingPlan>, std::string> make_plan(Corefile corefile);
   std::expected<void, std::string> apply(std::unique_ptr<ServingPlan> plan);
-  std::expected<void, std::string> open_listeners(const ServingPlan& plan);
+  using SocketsByAddress = std::map<ListenAddress, ListenSockets>;
+  std::expected<SocketsByAddress, std::string> open_new_sockets(const ServingPlan& plan);
+  void add_listeners(SocketsByAddress opened);
   std::expected<void, std::string> open_endpoints(const ServingPlan& plan);
   void start_clusters(const ServingPlan& plan);
   void serve(const ServingPlan& plan);
@@ -76,6 +78,7 @@ class App {
   asio::steady_timer stop_timer_;
   MetricsRegistry metrics_;
   MetricsRegistry::Registration plan_metrics_;
+  MetricsRegistry::Registration process_metrics_;
   HttpResponder http_;
   std::vector<WorkerState> workers_;
   std::unique_ptr<ServingPlan> plan_;
@@ -86,6 +89,7 @@ class App {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> was_ready_{false};
   std::string failed_digest_;
+  bool finished_ = false;
   int exit_code_ = 0;
 };
 

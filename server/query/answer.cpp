@@ -67,6 +67,8 @@ Step handle(QueryContext& context) {
 }
 
 void count(const QueryContext& context, std::size_t reply_octets) {
+  // Questions of our own are part of the client's.
+  if (context.alias_depth > 0) return;
   ZoneSlots* const slots = context.server != nullptr ? context.server->slots : context.plan->dropped_slots;
   if (slots == nullptr) return;
   const Proto proto = as_proto(context.origin);
