@@ -1,13 +1,18 @@
 """fairleadctl from outside: transfers from a real name server and from broken ones, and its exit statuses."""
 
 import json
+import os
+import re
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
 
-from support import dns, fairlead
+from support import dns, fairlead, kube
+from support.certificates import Authority
+from support.kubesim import KubeSim
 from support.processes import Process, free_port, run, tool, wait_until
 
 ZONE = "cluster.local"
@@ -304,3 +309,149 @@ def test_without_any_cluster_the_ways_to_name_one_are_listed(tmp_path):
     fails(dump(environment=environment), "--kubeconfig", "--endpoint", "--server")
     environment["KUBECONFIG"] = f"{tmp_path}/no:{tmp_path}/neither"
     fails(dump(environment=environment), f"{tmp_path}/no", "$KUBECONFIG")
+
+
+# --- the API server
+
+CLUSTER = [
+    kube.namespace("shop"),
+    kube.service("web", "shop", clusterIP="10.96.0.7", clusterIPs=["10.96.0.7", "fd00:10:96::7"]),
+    kube.endpoint_slice("web-1", "web", "shop", ["10.244.0.9"]),
+    kube.service("db", "shop", [("pg", 5432)], clusterIP="None"),
+    kube.endpoint_slice("db-1", "db", "shop", [{"addresses": ["10.244.0.5"], "hostname": "db-0"}], [("pg", 5432)]),
+    kube.service("ext", "shop", (), type="ExternalName", externalName="db.example.com"),
+    kube.service("idle", "shop", clusterIP="None"),
+]
+
+# Behind the SOA, whose serial is the time.
+NAMES = """cluster.local.	5	IN	NS	ns.dns.cluster.local.
+db.shop.svc.cluster.local.	5	IN	A	10.244.0.5
+db.shop.svc.cluster.local.	5	IN	SRV	0 100 5432 db-0.db.shop.svc.cluster.local.
+_pg._tcp.db.shop.svc.cluster.local.	5	IN	A	10.244.0.5
+_pg._tcp.db.shop.svc.cluster.local.	5	IN	SRV	0 100 5432 db-0.db.shop.svc.cluster.local.
+db-0.db.shop.svc.cluster.local.	5	IN	A	10.244.0.5
+db-0.db.shop.svc.cluster.local.	5	IN	SRV	0 100 5432 db-0.db.shop.svc.cluster.local.
+ext.shop.svc.cluster.local.	5	IN	CNAME	db.example.com.
+web.shop.svc.cluster.local.	5	IN	A	10.96.0.7
+web.shop.svc.cluster.local.	5	IN	AAAA	fd00:10:96::7
+web.shop.svc.cluster.local.	5	IN	SRV	0 50 80 web.shop.svc.cluster.local.
+10-244-0-9.web.shop.svc.cluster.local.	5	IN	A	10.244.0.9
+10-244-0-9.web.shop.svc.cluster.local.	5	IN	SRV	0 100 8080 10-244-0-9.web.shop.svc.cluster.local.
+_http._tcp.web.shop.svc.cluster.local.	5	IN	A	10.96.0.7
+_http._tcp.web.shop.svc.cluster.local.	5	IN	AAAA	fd00:10:96::7
+_http._tcp.web.shop.svc.cluster.local.	5	IN	SRV	0 50 80 web.shop.svc.cluster.local.
+"""
+
+PTRS = """5.0.244.10.in-addr.arpa.	5	IN	PTR	db-0.db.shop.svc.cluster.local.
+9.0.244.10.in-addr.arpa.	5	IN	PTR	10-244-0-9.web.shop.svc.cluster.local.
+7.0.96.10.in-addr.arpa.	5	IN	PTR	web.shop.svc.cluster.local.
+7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa.	5	IN	PTR	web.shop.svc.cluster.local.
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Starts kubesim with CLUSTER and nothing else, and more options."""
+    reason = fairlead.missing("kubesim")
+    if reason:
+        pytest.skip(reason)
+    started = []
+
+    def start(*options):
+        started.append(KubeSim(tmp_path / "kubesim", CLUSTER, ["--bare", *options]).start())
+        return started[-1]
+
+    yield start
+    for simulator in started:
+        simulator.stop()
+
+
+def names_of(done):
+    """The listing behind its SOA."""
+    assert (done.returncode, done.stderr) == (0, "")
+    soa_line, names = done.stdout.split("\n", 1)
+    assert re.fullmatch(r"cluster\.local\.\t5\tIN\tSOA\tns\.dns\.cluster\.local\. hostmaster\.cluster\.local\. "
+                        r"\d+ 7200 1800 86400 5", soa_line)
+    return names
+
+
+def test_the_names_of_a_cluster_are_listed_from_its_api_server(cluster):
+    url = cluster().url
+    assert names_of(dump("--endpoint", url)) == NAMES
+    assert names_of(dump("--endpoint", url, "--reverse")) == NAMES + PTRS
+    other = dump("--endpoint", url, "--zone", "k8s.example", "--ttl", "3600")
+    assert other.returncode == 0
+    assert other.stdout.splitlines()[0].startswith("k8s.example.\t300\tIN\tSOA\t")
+    assert "web.shop.svc.k8s.example.\t3600\tIN\tA\t10.96.0.7" in other.stdout.splitlines()
+
+
+def test_a_listing_from_the_api_server_loads_into_a_name_server(cluster, tmp_path):
+    listing = dump("--endpoint", cluster().url).stdout
+    process, port = start_knot(tmp_path, listing)
+    assert dump("--server", f"127.0.0.1:{port}").stdout == listing
+    process.stop()
+
+
+def test_a_kubeconfig_is_found_where_kubectl_finds_it(cluster, tmp_path):
+    config = tmp_path / "home" / ".kube" / "config"
+    config.parent.mkdir(parents=True)
+    cluster("--kubeconfig-out", config)
+    wait_until(config.exists, 5, "the kubeconfig is written")
+    home = {"HOME": str(tmp_path / "home"), "KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""}
+    assert names_of(dump(environment=home)) == NAMES
+    listed = {"HOME": "/nonexistent", "KUBECONFIG": f"/nonexistent:{config}"}
+    assert names_of(dump(environment=listed)) == NAMES
+    assert names_of(dump("--kubeconfig", config)) == NAMES
+    fails(dump("--kubeconfig", config, "--context", "nowhere"), "nowhere", str(config))
+    (tmp_path / "broken").write_text("no: kubeconfig\n")
+    fails(dump("--kubeconfig", tmp_path / "broken"), str(tmp_path / "broken"))
+
+
+def test_client_certificates_reach_an_api_server_that_asks_for_them(cluster, tmp_path):
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "other").mkdir()
+    authority, stranger = Authority(tmp_path / "pki"), Authority(tmp_path / "other")
+    certificate, key = authority.server("kubesim")
+    simulator = cluster("--tls-cert", certificate, "--tls-key", key, "--client-ca", authority.certificate)
+    endpoint = ["--endpoint", simulator.url.replace("http:", "https:")]
+    mine, my_key = authority.client("admin")
+    client = ["--tls-cert", mine, "--tls-key", my_key]
+    assert names_of(dump(*endpoint, *client, "--ca", authority.certificate)) == NAMES
+    fails(dump(*endpoint, *client, "--ca", stranger.certificate, "--timeout", "1s"), simulator.url.split("//")[1],
+          "certificate")
+    fails(dump(*endpoint, "--ca", authority.certificate, "--timeout", "1s"), "401", "client certificate")
+
+
+def test_an_api_server_that_does_not_let_us_in_is_reported_at_the_timeout(cluster, tmp_path):
+    (tmp_path / "tokens").write_text("secret\n")
+    simulator = cluster("--token-file", tmp_path / "tokens")
+    fails(dump("--endpoint", simulator.url, "--timeout", "1s"), "401")
+
+
+def test_an_api_server_out_of_reach_is_reported_at_the_timeout():
+    port = free_port()
+    fails(dump("--endpoint", f"http://127.0.0.1:{port}", "--timeout", "500ms"), f"127.0.0.1:{port}", "Services")
+
+
+def test_a_list_that_breaks_off_is_tried_again_within_the_timeout(cluster):
+    simulator = cluster()
+    simulator.fault(cut_lists={"count": 3, "after_bytes": 100}, fail_requests={"count": 1, "status": 429})
+    assert names_of(dump("--endpoint", simulator.url)) == NAMES
+
+
+def test_a_terminal_shows_how_far_it_is_and_a_pipe_does_not(cluster):
+    simulator = cluster()
+    simulator.fault(delay={"ms": 700, "verb": "list"})
+    assert dump("--endpoint", simulator.url).stderr == ""
+    controller, terminal = os.openpty()
+    process = subprocess.Popen([fairlead.program("fairleadctl"), "dump", "--endpoint", simulator.url],
+                               stdout=subprocess.PIPE, stderr=terminal, text=True)
+    os.close(terminal)
+    listing, _ = process.communicate(timeout=30)
+    shown = os.read(controller, 65536).decode()
+    os.close(controller)
+    assert process.returncode == 0
+    assert listing.split("\n", 1)[1] == NAMES
+    assert "reading the API server: " in shown
+    # The line is gone at the end.
+    assert shown.endswith("\r\x1b[K")

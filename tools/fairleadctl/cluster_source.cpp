@@ -92,6 +92,8 @@ std::expected<std::vector<dns::ResourceRecord>, std::string> list_cluster(const 
   base::Guarded<std::string> last_trouble;
   cluster_options.log = [&last_trouble](base::LogLevel level, std::string_view text) {
     if (level < base::LogLevel::warning) return;
+    // The server goes on; this program ends with the message.
+    if (constexpr std::string_view hope = "; trying again"; text.ends_with(hope)) text.remove_suffix(hope.size());
     last_trouble.with([text](std::string& last) { last = text; });
   };
 
@@ -106,9 +108,8 @@ std::expected<std::vector<dns::ResourceRecord>, std::string> list_cluster(const 
         (*cluster)->stop();
         const std::string trouble = last_trouble.with([](const std::string& last) { return last; });
         return std::unexpected(
-            "the API server did not list its Services, EndpointSlices and Namespaces in time (see "
-            "--timeout): " +
-            (trouble.empty() ? "it is slow, or out of reach" : trouble));
+            "the API server did not list its Services, EndpointSlices and Namespaces in time; " +
+            (trouble.empty() ? "it is slow or out of reach, see --timeout" : "last trouble: " + trouble));
       }
       progress.show((*cluster)->counters().names);
       std::this_thread::sleep_for(poll_interval);

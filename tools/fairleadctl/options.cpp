@@ -14,11 +14,11 @@ constexpr std::int64_t timeout_ms_max = 24 * 3600 * 1000;
 
 constexpr const char* dump_footer = R"(
 From a server (--server) the listing is what AXFR transfers. From an API server it is made of the same objects as the
-answers of Fairlead are, by the same code: SOA and NS of the apex; A and AAAA of Services and endpoints; SRV at
-Services and their _port._protocol names; CNAME of ExternalName Services; with --reverse the PTR records of Services and
-endpoints, behind the zone. It holds more than a transfer: names of endpoints of ClusterIP Services too. It holds
-neither pod names, which are computed when they are asked for, nor the TXT record of dns-version, nor names without
-records (Namespaces, headless Services without ready endpoints). The serial is that of this program's own view.
+answers of Fairlead are, by the same code: SOA and NS of the apex; A, AAAA and SRV of Services, of their
+_port._protocol names and of endpoints; CNAME of ExternalName Services; with --reverse the PTR records of Services and
+endpoints, behind the zone. That is all that can be asked for, and so more than a transfer. It holds neither pod names,
+which are computed when they are asked for, nor the TXT record of dns-version, nor names without records (Namespaces,
+headless Services without ready endpoints). The serial is that of this program's own view.
 
 Examples:
   fairleadctl dump                                        the cluster of kubectl's current context
