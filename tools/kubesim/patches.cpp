@@ -196,6 +196,32 @@ std::size_t count_nodes(const Json& document, std::size_t level, std::size_t& de
   return nodes;
 }
 
+/// nlohmann-json asserts, instead of throwing, that what is added has an object or a list to be added to.
+void add_at(Json& document, const std::string& path, const Json& value) {
+  const Json::json_pointer pointer(path);
+  if (!pointer.empty() && !document.at(pointer.parent_pointer()).is_structured()) {
+    throw Json::out_of_range::create(403, "there is no object or list at the parent of " + path, nullptr);
+  }
+  document = document.patch(Json::array({{{"op", "add"}, {"path", path}, {"value", value}}}));
+}
+
+/// RFC 6902, one operation. Throws Json::exception for one that does not fit the document.
+void apply_operation(Json& document, const Json& operation) {
+  const std::string name = string_at(operation, {"op"});
+  if (name == "add") {
+    add_at(document, operation.at("path").get<std::string>(), operation.at("value"));
+  } else if (name == "copy" || name == "move") {
+    const std::string from = operation.at("from").get<std::string>();
+    const Json value = document.at(Json::json_pointer(from));
+    if (name == "move") document = document.patch(Json::array({{{"op", "remove"}, {"path", from}}}));
+    add_at(document, operation.at("path").get<std::string>(), value);
+  } else {
+    // The library takes a removal below a string for done; at() throws where there is nothing.
+    if (name == "remove") (void)document.at(Json::json_pointer(operation.at("path").get<std::string>()));
+    document = document.patch(Json::array({operation}));
+  }
+}
+
 /// RFC 6902, one operation at a time: a few dozen that copy the document into itself would otherwise double it each
 /// time, or nest it past what can be printed.
 std::expected<Json, std::string> apply_json_patch(const Json& object, const Json& patch) {
@@ -206,7 +232,7 @@ std::expected<Json, std::string> apply_json_patch(const Json& object, const Json
   Json patched = object;
   try {
     for (const Json& operation : patch) {
-      patched = patched.patch(Json::array({operation}));
+      apply_operation(patched, operation);
       std::size_t depth = 0;
       if (count_nodes(patched, 1, depth) > patched_nodes_max || depth > json_depth_max) {
         return std::unexpected("the patch makes the object too large");

@@ -11,6 +11,7 @@ namespace {
 
 // Twice this is how long an edit takes to be seen: once to notice it, once to see that it is complete.
 constexpr std::chrono::milliseconds manifest_poll{100};
+constexpr std::chrono::milliseconds churn_step_max{2};
 constexpr std::uint64_t uid_seed = 1;
 
 ResourceVersion first_version(const Options& options) {
@@ -184,10 +185,13 @@ void Simulator::churn_on() {
     const auto now = Clock::now();
     churn_due_ += std::chrono::duration<double>(now - churn_last_).count() * churn_per_second_;
     churn_last_ = now;
-    // A rate that this machine cannot keep must not starve the connections.
-    const auto count = static_cast<std::uint64_t>(std::min(churn_due_, 500.0));
-    churn_due_ = std::min(churn_due_ - static_cast<double>(count), 500.0);
-    stats_.churned += churn_.step(count);
+    // A rate that this machine cannot keep must not starve the connections: a little at a time, and what is not done
+    // within a second is forgotten.
+    while (churn_due_ >= 1 && Clock::now() - now < churn_step_max) {
+      stats_.churned += churn_.step(1);
+      churn_due_ -= 1;
+    }
+    churn_due_ = std::min(churn_due_, churn_per_second_);
     churn_on();
   });
 }

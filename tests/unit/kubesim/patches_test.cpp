@@ -68,6 +68,22 @@ TEST_CASE("a JSON patch runs its operations or fails as a whole (RFC 6902)") {
   CHECK_FALSE(apply_patch(PatchType::json, json("{}"), json(R"([{"op":"remove","path":"/none"}])")).has_value());
 }
 
+TEST_CASE("a JSON patch that adds below a string or a number is refused, where the library would abort") {
+  for (const char* patch :
+       {R"([{"op":"add","path":"/a/b","value":1}])", R"([{"op":"copy","from":"/a","path":"/a/b"}])",
+        R"([{"op":"move","from":"/l/0","path":"/l/0/b"}])", R"([{"op":"add","path":"/n/-","value":1}])",
+        R"([{"op":"add","path":"/l/7","value":1}])", R"([{"op":"add","path":"/l/x","value":1}])",
+        R"([{"op":"remove","path":""}])", R"([{"op":"remove","path":"/a/b"}])", R"([{"op":"move","path":"/x"}])",
+        R"([{"op":"add","path":5,"value":1}])", R"([{"op":"add","path":"x","value":1}])", R"([5])", R"([{}])"}) {
+    INFO(std::string(patch));
+    CHECK_FALSE(
+        apply_patch(PatchType::json, json(R"({"a":"text","n":5,"l":[{"x":1},"second"]})"), json(patch)).has_value());
+  }
+  CHECK(patched(PatchType::json, R"({"l":[1,2],"o":{}})",
+                R"([{"op":"move","from":"/l/0","path":"/o/x"},{"op":"copy","from":"/o","path":"/l/-"}])") ==
+        json(R"({"l":[2,{"x":1}],"o":{"x":1}})"));
+}
+
 TEST_CASE("a JSON patch that doubles the document again and again is stopped") {
   Json patch = Json::array();
   for (int i = 0; i < 60; ++i) patch.push_back({{"op", "copy"}, {"from", "/a"}, {"path", "/a/" + std::to_string(i)}});
