@@ -21,7 +21,7 @@ Answer answer_fault(std::span<const std::uint8_t> packet, const dns::QueryError&
                     WorkerPlan& plan, std::span<std::uint8_t> buffer) {
   if (error.fault == dns::QueryFault::drop) return {};
   dns::MessageWriter writer(buffer, dns::udp_octets_classic);
-  writer.begin(dns::read_header(packet), error.question, error.edns.has_value());
+  writer.begin(dns::read_header(packet), error.question, error.edns);
   switch (error.fault) {
     case dns::QueryFault::notimp: writer.set_rcode(Rcode::notimp); break;
     case dns::QueryFault::badvers: writer.set_rcode(Rcode::badvers); break;
@@ -138,7 +138,7 @@ Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::s
   if (!query) return answer_fault(packet, query.error(), origin, *plan, buffer);
 
   dns::MessageWriter writer(buffer, reply_limit(*query, origin.transport()));
-  writer.begin(query->header, query->question, query->edns.has_value());
+  writer.begin(query->header, query->question, query->edns);
   QueryContext context(packet, *query, writer, origin, plan);
   context.received = received;
 
@@ -174,7 +174,7 @@ void ask_internally(const QueryContext& parent, dns::NameView qname, dns::RRType
   // The reply must come whole, whatever the client's transport can carry.
   const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(dns::message_octets_max);
   dns::MessageWriter writer({buffer.get(), dns::message_octets_max}, dns::message_octets_max);
-  writer.begin(query->header, query->question, query->edns.has_value());
+  writer.begin(query->header, query->question, query->edns);
   QueryContext context(packet, *query, writer, origin, parent.plan);
   context.received = std::chrono::steady_clock::now();
   context.alias_depth = static_cast<std::uint8_t>(parent.alias_depth + 1);

@@ -37,7 +37,7 @@ QueryContext& PendingQuery::context() {
   if (buffer_ == nullptr) {
     buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(limit_);
     writer_ = dns::MessageWriter({buffer_.get(), limit_}, limit_);
-    writer_.begin(query_.header, query_.question, query_.edns.has_value());
+    writer_.begin(query_.header, query_.question, query_.edns);
   }
   return *context_;
 }

@@ -64,6 +64,17 @@ TEST_CASE("id, question case, RD and CD come back as they were sent") {
       dns::read_header(cluster.reply(query_packet("cluster.local", RRType::a, {.flags = 0}))).has(dns::Header::rd));
 }
 
+TEST_CASE("the DO bit comes back as it was sent (RFC 3225 §3)") {
+  ClusterFixture cluster;
+  cluster.sync();
+  for (const bool dnssec_ok : {true, false}) {
+    const auto reply =
+        cluster.reply(query_packet("cluster.local", RRType::soa, {.edns_octets = 1232, .dnssec_ok = dnssec_ok}));
+    // The OPT is the last record and empty here: flags, then RDLENGTH.
+    CHECK(((reply.at(reply.size() - 4) & 0x80) != 0) == dnssec_ok);
+  }
+}
+
 TEST_CASE("OPT is sent to those who sent one, with the reason of a negative answer in words") {
   ClusterFixture cluster;
   cluster.cluster->store().upsert(k8s::Namespace{"shop"});
