@@ -91,7 +91,16 @@ void TcpConnection::deliver(std::span<const std::uint8_t> message) {
   --pending_;
   if (closed_) return;
   append(message);
+  advance();
+}
+
+void TcpConnection::advance() {
+  // A reply may come before its query has left the buffer; answer_queries() is under way then, and its caller goes on.
+  if (answering_) return;
+  // A read under way has its place in the buffer, and what it brings leads here again.
+  if (!reading_) answer_queries();
   write();
+  if (finishing_ && !owes_reply()) return close();
   read();
 }
 
@@ -102,7 +111,6 @@ bool TcpConnection::may_read() const {
 
 void TcpConnection::read() {
   if (!may_read()) return;
-  // What arrived while reading was held back may hold whole queries.
   if (received_octets_ == received_.size()) received_.resize(received_.size() * 2);
   reading_ = true;
   socket_.async_read_some(asio::buffer(received_.data() + received_octets_, received_.size() - received_octets_),
@@ -115,15 +123,14 @@ void TcpConnection::read() {
                               return;
                             }
                             self->received_octets_ += octets;
-                            self->answer_queries();
-                            self->write();
-                            self->read();
+                            self->advance();
                           });
 }
 
 void TcpConnection::answer_queries() {
   if (closed_) return;
   std::size_t at = 0;
+  answering_ = true;
   {
     const base::ReadSection section;
     while (received_octets_ - at >= length_octets && pending_ < tcp_pending_max &&
@@ -137,6 +144,7 @@ void TcpConnection::answer_queries() {
       at += length_octets + size;
     }
   }
+  answering_ = false;
   received_octets_ -= at;
   std::memmove(received_.data(), received_.data() + at, received_octets_);
   if (at > 0) {
@@ -170,11 +178,7 @@ void TcpConnection::write() {
                       self->in_writing_.clear();
                       if (error) return self->close();
                       self->set_deadline(self->query_begun_ ? tcp_query_max : tcp_idle_max);
-                      // Queries held back while too much was unsent.
-                      if (!self->reading_) self->answer_queries();
-                      self->write();
-                      if (self->finishing_ && !self->owes_reply()) return self->close();
-                      self->read();
+                      self->advance();
                     });
 }
 

@@ -40,6 +40,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void deliver(std::span<const std::uint8_t> message);
 
  private:
+  /// Answers what has arrived and may be answered, sends what there is, reads on.
+  void advance();
   void read();
   void answer_queries();
   void append(std::span<const std::uint8_t> message);
@@ -55,6 +57,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   std::vector<std::uint8_t> in_writing_;
   std::size_t pending_ = 0;
   bool reading_ = false;
+  bool answering_ = false;
   bool writing_ = false;
   bool finishing_ = false;
   bool closed_ = false;

@@ -4,6 +4,7 @@ import pytest
 
 from support import fairlead
 from support.kubesim import KubeSim
+from support.upstream import Upstream
 
 
 class Scenario:
@@ -12,16 +13,22 @@ class Scenario:
     def __init__(self, folder):
         self._folder = folder
         self._started = []
+        self._upstreams = []
+        self._count = 0
+
+    def _name(self, kind):
+        self._count += 1
+        return self._folder / f"{kind}-{self._count}"
 
     def cluster(self, *manifests, options=()):
-        return self._start(KubeSim(self._folder / f"cluster-{len(self._started)}", manifests, options))
+        return self._start(KubeSim(self._name("cluster"), manifests, options))
 
     def server(self, directives="", cluster=None, options="", zones="cluster.local 10.in-addr.arpa ip6.arpa",
                wait_ready=True, **more):
         """A server with these directives; with `cluster` its names come first, with `options` inside of the block."""
         if cluster:
             directives = f"kubernetes {zones} {{\n    endpoint {cluster.url}\n    {options}\n}}\n{directives}"
-        server = fairlead.Fairlead(self._folder / f"server-{len(self._started)}", directives, **more)
+        server = fairlead.Fairlead(self._name("server"), directives, **more)
         self._started.append(server)
         return server.start(wait_ready)
 
@@ -29,19 +36,44 @@ class Scenario:
         self._started.append(thing)
         return thing.start()
 
+    def upstream(self, scripts=None, **more):
+        upstream = Upstream(scripts, **more)
+        self._upstreams.append(upstream)
+        return upstream
+
     def stop(self):
-        for thing in reversed(self._started):
-            thing.stop()
+        while self._started:
+            self._started.pop().stop()
+
+    def kill(self):
+        """What is left when something failed on the way."""
+        for thing in self._started:
+            thing.kill()
+        for upstream in self._upstreams:
+            upstream.close()
+
+
+def _run_scenario(folder):
+    reason = fairlead.missing("fairlead", "kubesim")
+    if reason:
+        pytest.skip(reason)
+    scenario = Scenario(folder)
+    try:
+        yield scenario
+        scenario.stop()
+    finally:
+        scenario.kill()
 
 
 @pytest.fixture
 def scenario(tmp_path):
-    reason = fairlead.missing("fairlead", "kubesim")
-    if reason:
-        pytest.skip(reason)
-    scenario = Scenario(tmp_path)
-    yield scenario
-    scenario.stop()
+    yield from _run_scenario(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """As `scenario`, for what all tests of a file share."""
+    yield from _run_scenario(tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture

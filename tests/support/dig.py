@@ -14,12 +14,23 @@ TIMEOUT_SECONDS = 5
 
 def dig(port, name, type="A", *flags, address="127.0.0.1"):
     """dig(5353, "web.shop.svc.cluster.local", "SRV", "+tcp") -> Answer. Raises AssertionError when none came."""
-    arguments = [tool("dig"), f"@{address}", "-p", port, "+yaml", "+tries=1", f"+timeout={TIMEOUT_SECONDS}", "+nocookie"]
-    done = run([*arguments, *flags, "-q", name, "-t", type], timeout=TIMEOUT_SECONDS + 10, check=False)
-    if done.returncode != 0:
-        raise AssertionError(f"dig {name} {type}: no answer\n{done.stdout}{done.stderr}")
-    documents = yaml.load(done.stdout, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-    return _parse(documents[-1]["message"]["response_message_data"])
+    return dig_all(port, [(name, type)], *flags, address=address)[0]
+
+
+def dig_all(port, questions, *flags, address="127.0.0.1"):
+    """Asks (name, type) after (name, type) in one process, and returns as many Answers."""
+    arguments = [tool("dig"), f"@{address}", "-p", port]
+    for name, type in questions:
+        # What is said before the first question holds for all, of what stands behind it for one alone.
+        arguments += ["-q", name, "-t", type, "+yaml", "+tries=1", f"+timeout={TIMEOUT_SECONDS}", "+nocookie", *flags]
+    done = run(arguments, timeout=(TIMEOUT_SECONDS + 1) * len(questions) + 10, check=False)
+    answers = []
+    for document in yaml.load_all(done.stdout, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
+        entries = document if isinstance(document, list) else [document]
+        answers += [_parse(entry["message"]["response_message_data"]) for entry in entries]
+    if done.returncode != 0 or len(answers) != len(questions):
+        raise AssertionError(f"dig {questions}: {len(answers)} answers\n{done.stdout}{done.stderr}")
+    return answers
 
 
 def _parse(message):

@@ -184,11 +184,11 @@ def exchange(port, wire, address="127.0.0.1", timeout=2.0, tcp=False):
                 if response[:2] == wire[:2]:
                     return response
         channel.sendall(struct.pack("!H", len(wire)) + wire)
-        length = struct.unpack("!H", _receive(channel, 2))[0]
-        return _receive(channel, length)
+        length = struct.unpack("!H", receive(channel, 2))[0]
+        return receive(channel, length)
 
 
-def _receive(channel, length):
+def receive(channel, length):
     data = b""
     while len(data) < length:
         part = channel.recv(length - len(data))

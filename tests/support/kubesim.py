@@ -1,6 +1,7 @@
 """kubesim, the simulator of the API server: a cluster of manifests, and faults on demand."""
 
 import json
+import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -33,10 +34,10 @@ class KubeSim:
         self.url = f"http://127.0.0.1:{self.port}"
         self._options = list(options)
         self._process = None
+        self._manifests = self.folder / "cluster.yaml"
         if manifests:
-            path = self.folder / "cluster.yaml"
-            path.write_text(yaml.safe_dump_all(list(manifests)))
-            self._options += ["--manifests", path]
+            self.write_manifests(*manifests)
+            self._options += ["--manifests", self._manifests]
 
     def start(self):
         self._process = Process(
@@ -60,6 +61,11 @@ class KubeSim:
         assert not process.findings(), process.tail()
         assert status == 0, f"kubesim ended with status {status}:\n{process.tail()}"
 
+    def kill(self):
+        if self._process:
+            self._process.stop(signal.SIGKILL)
+            self._process = None
+
     def __enter__(self):
         return self if self._process else self.start()
 
@@ -67,6 +73,12 @@ class KubeSim:
         self.stop()
 
     # --- objects
+
+    def write_manifests(self, *manifests):
+        """Replaces the objects that came from manifests, also while the API is refused to everyone."""
+        temporary = self._manifests.with_suffix(".new")
+        temporary.write_text(yaml.safe_dump_all(list(manifests)))
+        temporary.rename(self._manifests)
 
     def apply(self, *manifests):
         """Creates or replaces objects, one request each."""
@@ -102,6 +114,10 @@ class KubeSim:
     def fault(self, **members):
         status, body = self._call("POST", self._admin_port, "/kubesim/faults", members)
         assert status == 200, body
+
+    def requests(self, verb, plural):
+        """How many requests there were, of "list", "watch" ... for "services" ..."""
+        return self.stats()["requests"].get(verb, {}).get(plural, 0)
 
     def stats(self):
         status, body = self._call("GET", self._admin_port, "/kubesim/stats")

@@ -150,6 +150,15 @@ class Process:
         """The lines of its output that report a memory error, a leak, a race or a failed assertion."""
         return [line for line in self.output().splitlines() if any(mark in line for mark in FINDINGS)]
 
+    def descriptors(self):
+        """The numbers of its open descriptors."""
+        return [int(name) for name in os.listdir(f"/proc/{self.pid}/fd")]
+
+    def has_sanitizer(self):
+        """A sanitizer keeps freed memory for a while: what a process grows by says nothing then."""
+        maps = Path(f"/proc/{self.pid}/maps").read_text()
+        return any(name in maps for name in ("libasan", "libtsan", "libubsan", "libclang_rt"))
+
     def rss_kilobytes(self):
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):

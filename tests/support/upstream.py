@@ -1,0 +1,209 @@
+"""A DNS server that answers by script, over UDP and TCP: the upstream of forwarding tests.
+
+    with Upstream({"www.example.org.": address("192.0.2.7", ttl=60)}) as upstream:
+        ... forward . 127.0.0.1:{upstream.port} ...
+    assert upstream.count("www.example.org.") == 1
+
+A script is a Reply, a list of Replies that are all sent, None (silence), or a function from a Query to one of these.
+Names without a script are NXDOMAIN with an SOA; the root is answered, since health checks ask for it.
+"""
+
+import contextlib
+import ipaddress
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+
+from support import dns
+from support.processes import free_port
+
+SOA = "ns.example.org. hostmaster.example.org. 1 7200 1800 86400 60"
+
+
+@dataclass
+class Query:
+    """One question as it arrived."""
+
+    wire: bytes
+    name: str  # as sent
+    type: str
+    transport: str  # "udp" or "tcp"
+    source_port: int = 0
+
+    @property
+    def identifier(self):
+        return struct.unpack_from("!H", self.wire)[0]
+
+
+@dataclass
+class Reply:
+    """Records are (name, type, ttl, data); the name "@" is the question's."""
+
+    answer: list = field(default_factory=list)
+    authority: list = field(default_factory=list)
+    rcode: str = "NOERROR"
+    truncated: bool = False
+    delay: float = 0.0
+    identifier: int | None = None  # another than the query's
+    question: str | None = None  # another name than the query's
+    raw: bytes | None = None  # instead of all others
+
+    def wire(self, query):
+        if self.raw is not None:
+            return self.raw
+        number = next(number for number, name in dns.RCODES.items() if name == self.rcode)
+        flags = dns.FLAGS["qr"] | dns.FLAGS["rd"] | dns.FLAGS["ra"] | number
+        if self.truncated:
+            flags |= dns.FLAGS["tc"]
+        identifier = query.identifier if self.identifier is None else self.identifier
+        wire = struct.pack("!6H", identifier, flags, 1, len(self.answer), len(self.authority), 0)
+        _, end = dns.decode_name(query.wire, 12)
+        # The question as it was sent, with its case.
+        name = query.wire[12:end] if self.question is None else dns.encode_name(self.question)
+        wire += name + query.wire[end : end + 4]
+        for record in [*self.answer, *self.authority]:
+            wire += _record(query, *record)
+        return wire
+
+
+def address(*data, ttl=60, **more):
+    """A Reply with A or AAAA records of the question's name."""
+    return Reply([("@", _address_type(text), ttl, text) for text in data], **more)
+
+
+def nxdomain(zone="example.org.", ttl=60, **more):
+    return Reply(authority=[(zone, "SOA", ttl, SOA)], rcode="NXDOMAIN", **more)
+
+
+def _address_type(text):
+    return "AAAA" if ":" in text else "A"
+
+
+def _record(query, name, type, ttl, data):
+    owner = b"\xc0\x0c" if name == "@" else dns.encode_name(name)
+    rdata = _rdata(type, data)
+    return owner + struct.pack("!HHIH", dns.TYPES[type], 1, ttl, len(rdata)) + rdata
+
+
+def _rdata(type, data):
+    if type in ("A", "AAAA"):
+        return ipaddress.ip_address(data).packed
+    if type in ("CNAME", "NS", "PTR"):
+        return dns.encode_name(data)
+    if type == "TXT":
+        return bytes([len(data)]) + data.encode()
+    if type == "SOA":
+        primary, mailbox, *numbers = data.split()
+        return dns.encode_name(primary) + dns.encode_name(mailbox) + struct.pack("!5I", *map(int, numbers))
+    raise ValueError(type)
+
+
+class Upstream:
+    """One running server. `scripts` may be changed at any time; names are compared without case."""
+
+    def __init__(self, scripts=None, default=None, port=None):
+        self.scripts = dict(scripts or {})
+        self.default = default or nxdomain(zone=".")
+        self.asked = []  # Query objects, health checks left out
+        self.port = port or free_port()
+        self._lock = threading.Lock()
+        self._connections = set()
+        self._closing = False
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._udp.bind(("127.0.0.1", self.port))
+        self._tcp = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        for serve in (self._serve_udp, self._serve_tcp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    @property
+    def target(self):
+        return f"127.0.0.1:{self.port}"
+
+    def count(self, name=None, type=None, transport=None):
+        """How often a name was asked for."""
+        with self._lock:
+            return sum(
+                (name is None or query.name.lower() == name.lower()) and type in (None, query.type)
+                and transport in (None, query.transport) for query in self.asked)
+
+    def close(self):
+        self._closing = True
+        for channel in (self._udp, self._tcp, *self._connections):
+            with contextlib.suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+            channel.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- serving
+
+    def _replies(self, wire, transport, source_port):
+        name, end = dns.decode_name(wire, 12)
+        number = struct.unpack_from("!H", wire, end)[0]
+        query = Query(wire, name, dns.TYPE_NAMES.get(number, f"TYPE{number}"), transport, source_port)
+        if name == ".":
+            return query, [Reply(authority=[(".", "SOA", 60, SOA)])]
+        with self._lock:
+            self.asked.append(query)
+        script = self.scripts.get(name.lower(), self.default)
+        if callable(script):
+            script = script(query)
+        if script is None:
+            return query, []
+        return query, script if isinstance(script, list) else [script]
+
+    def _answer(self, wire, transport, source_port, send):
+        try:
+            query, replies = self._replies(wire, transport, source_port)
+        except (IndexError, ValueError, struct.error):
+            return
+        for reply in replies:
+            if reply.delay:
+                timer = threading.Timer(reply.delay, self._send, (send, reply.wire(query)))
+                timer.daemon = True
+                timer.start()
+            else:
+                self._send(send, reply.wire(query))
+
+    def _send(self, send, wire):
+        with contextlib.suppress(OSError):
+            send(wire)
+
+    def _serve_udp(self):
+        while not self._closing:
+            try:
+                wire, client = self._udp.recvfrom(65535)
+            except OSError:
+                continue  # an ICMP error of a client that has left
+            if client is None:
+                return  # closed
+            self._answer(wire, "udp", client[1], lambda reply, client=client: self._udp.sendto(reply, client))
+
+    def _serve_tcp(self):
+        while not self._closing:
+            try:
+                connection, client = self._tcp.accept()
+            except OSError:
+                return
+            self._connections.add(connection)
+            threading.Thread(target=self._serve_connection, args=(connection, client[1]), daemon=True).start()
+
+    def _serve_connection(self, connection, source_port):
+        writing = threading.Lock()
+
+        def send(wire):
+            with writing:
+                connection.sendall(struct.pack("!H", len(wire)) + wire)
+
+        with contextlib.suppress(OSError, ConnectionError):
+            while True:
+                length = struct.unpack("!H", dns.receive(connection, 2))[0]
+                self._answer(dns.receive(connection, length), "tcp", source_port, send)
+        self._connections.discard(connection)
+        connection.close()
