@@ -5,6 +5,12 @@
 
 #include <utility>
 
+// Asio 1.74 knows clang's coroutines by the names of the technical specification only, and finds none in clang 19.
+#if defined(__clang__) && defined(__cpp_impl_coroutine)
+#define BOOST_ASIO_HAS_CO_AWAIT 1
+#define BOOST_ASIO_HAS_STD_COROUTINE 1
+#endif
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>

@@ -205,13 +205,13 @@ std::expected<ManifestSource::Changes, std::vector<ManifestFault>> ManifestSourc
     const auto found = loaded_.find(key);
     if (found == loaded_.end() || found->second.json != object.json) changed.push_back(&object);
   }
-  std::ranges::stable_sort(changed, {}, [](const ManifestObject* object) { return rank(*object); });
+  std::ranges::sort(changed, {}, [](const ManifestObject* object) { return std::pair(rank(*object), object->key()); });
 
   std::vector<const ManifestObject*> gone;
   for (const auto& [key, object] : loaded_) {
     if (!wanted.contains(key) && !is_still_used(object, wanted)) gone.push_back(&object);
   }
-  std::ranges::stable_sort(gone, std::greater{}, [](const ManifestObject* object) { return rank(*object); });
+  std::ranges::sort(gone, {}, [](const ManifestObject* object) { return std::pair(-rank(*object), object->key()); });
 
   // Removals first, so that an address that moves from one Service to another is free.
   for (const ManifestObject* object : gone) {

@@ -118,9 +118,12 @@ void set_order(Json& list, const Json& order, const std::string& key) {
     }
     return order.size();
   };
-  std::vector<Json> elements(list.begin(), list.end());
-  std::ranges::stable_sort(elements, {}, rank);
-  list = elements;
+  std::vector<std::pair<std::size_t, std::size_t>> places;  // rank, then the place before
+  for (std::size_t i = 0; i < list.size(); ++i) places.emplace_back(rank(list[i]), i);
+  std::ranges::sort(places);
+  Json ordered = Json::array();
+  for (const auto& place : places) ordered.push_back(std::move(list[place.second]));
+  list = std::move(ordered);
 }
 
 void merge_object(Json& into, const Json& patch) {

@@ -46,8 +46,7 @@ std::string absolute(const std::string& path) { return std::filesystem::absolute
 }  // namespace
 
 Simulator::Simulator(asio::io_context& io, Options options, ServiceAddresses addresses)
-    : io_(io),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       registry_(options_.history, first_version(options_), uid_seed),
       cluster_(registry_, std::move(addresses)),
       watches_(registry_, faults_, stats_),

@@ -46,7 +46,6 @@ class Simulator {
   void churn_on();
   void carry_out(const FaultActions& actions);
 
-  asio::io_context& io_;
   Options options_;
   ObjectRegistry registry_;
   Cluster cluster_;
