@@ -2,7 +2,7 @@
 
 help_build() {
   cat <<'HELP'
-usage: tools/dev build [PRESET]
+usage: tools/dev build [PRESET [TARGET...]]
 
 Configures and builds a preset of CMakePresets.json into build/PRESET (default: release; also dev, asan, tsan, fuzz).
 Programs stand in build/PRESET/bin.
@@ -54,10 +54,11 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-
 
 run_build() {
   local preset=${1:-release}
+  [ $# -eq 0 ] || shift
   check_preset "$preset"
   install_packages build || return
   if [ "$preset" = fuzz ]; then install_packages test || return; fi
-  build_preset "$preset"
+  build_preset "$preset" "$@"
 }
 
 configure_preset() {
@@ -144,5 +145,5 @@ run_bench() {
 run_demo() {
   [ -x tools/dev.d/demo ] || fail "there is no tools/dev.d/demo yet"
   run_build release || return
-  exec tools/dev.d/demo "$@"
+  tools/dev.d/demo "$@"
 }

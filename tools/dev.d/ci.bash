@@ -4,7 +4,7 @@ help_ci() {
   cat <<'HELP'
 usage: tools/dev ci
 
-Setup, every test of the release build, formatting, the unit, scenario and e2e tests with AddressSanitizer and
+Setup, every test of the release build, formatting, the demo, the unit, scenario and e2e tests with AddressSanitizer and
 UndefinedBehaviorSanitizer, and a short run of every fuzz target. A skipped test is a failure. Times of all stages are
 printed; the last line counts the tests.
 HELP
@@ -18,6 +18,7 @@ run_ci() {
   if stage "setup" run_setup; then
     stage "format" run_format --check || failed=1
     stage "build release" build_preset release && { stage "test release" run_ctest release || failed=1; } || failed=1
+    stage "demo" run_demo --once || failed=1
     stage "build asan" build_preset asan &&
       { stage "test asan" run_ctest asan -L '^(unit|scenario|e2e)$' || failed=1; } || failed=1
     stage "build fuzz" build_fuzzers && { stage "test fuzz" run_ctest fuzz -L '^fuzz$' || failed=1; } || failed=1
