@@ -155,6 +155,7 @@ void read_address(std::string_view text, std::optional<bool> v4, std::vector<bas
 }
 
 void read_service_spec(ondemand::value& value, Service& service, std::uint32_t& odd_parts) {
+  service = {};  // a field that stands twice means its last value (RFC 8259 §4), not a mixture
   std::vector<base::IpAddress> cluster_ip, cluster_ips;
   const auto read_ip = [&](std::string_view text, std::vector<base::IpAddress>& into) {
     if (text == "None") {

@@ -65,6 +65,14 @@ TEST_CASE("clusterIP None is headless, an address alone is enough, and none yet 
   CHECK(pending.cluster_ips.empty());
 }
 
+TEST_CASE("a spec that stands twice means the last one, not a Service that is headless and has addresses") {
+  const Service read = service(R"({"metadata":{"name":"web","namespace":"default"},)"
+                               R"("spec":{"clusterIP":"10.0.0.1","ports":[{"port":1}]},"spec":{"clusterIP":"None"}})");
+  CHECK(read.headless);
+  CHECK(read.cluster_ips.empty());
+  CHECK(read.ports.empty());
+}
+
 TEST_CASE("an ExternalName keeps its target as given and has no addresses") {
   const Service read =
       service(service_json(R"("type":"ExternalName","externalName":"Db.Example.com.","clusterIP":"10.0.0.1")"));
