@@ -45,11 +45,32 @@ bool expand_rdata(std::span<const std::uint8_t> message, const dns::RecordView& 
   }
 }
 
-bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordView& record, Section section,
-                     dns::MessageWriter& writer, std::vector<std::uint8_t>& rdata, bool& fits) {
+// A name that stands in the reply already: the owner of the last record, or what its CNAME leads to.
+struct KnownName {
+  dns::NameBuffer name;
+  std::size_t offset = 0;  // 0: none yet
+};
+
+bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordView& record, dns::MessageWriter& writer,
+                     std::vector<std::uint8_t>& rdata, KnownName& known) {
   dns::NameBuffer owner;
   if (!dns::read_name(message, record.owner_offset, owner) || !expand_rdata(message, record, rdata)) return false;
-  fits = writer.append(section, owner.view().wire(), record.type, record.ttl, rdata);
+  const std::size_t owner_offset = writer.size();
+  // An upstream's 3,000 addresses of one name must not outgrow a message by being passed on.
+  constexpr std::size_t pointer_offset_max = 0x3fff;
+  if (known.offset != 0 && known.offset <= pointer_offset_max && owner.view() == known.name.view()) {
+    const std::uint8_t pointer[] = {static_cast<std::uint8_t>(0xc0 | known.offset >> 8),
+                                    static_cast<std::uint8_t>(known.offset)};
+    if (!writer.append(Section::answer, pointer, record.type, record.ttl, rdata)) return false;
+  } else {
+    if (!writer.append(Section::answer, owner.view().wire(), record.type, record.ttl, rdata)) return false;
+    known = {owner, owner_offset};
+  }
+  if (record.type == RRType::cname) {
+    std::ranges::copy(rdata, known.name.octets.begin());
+    known.name.size = static_cast<std::uint8_t>(rdata.size());
+    known.offset = writer.size() - rdata.size();
+  }
   return true;
 }
 
@@ -65,12 +86,12 @@ bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& w
   auto reader = dns::RecordReader::open(message);
   if (!reader) return false;
   std::vector<std::uint8_t> rdata;
+  KnownName known;
   while (true) {
     const auto record = reader->next();
     if (!record) return false;
     if (!*record || (*record)->section != Section::answer) return true;
-    bool fits = false;
-    if (!append_expanded(message, **record, Section::answer, writer, rdata, fits) || !fits) return false;
+    if (!append_expanded(message, **record, writer, rdata, known)) return false;
   }
 }
 
