@@ -42,11 +42,27 @@ void for_each_option(const ServingPlan& plan, std::optional<Options> DirectiveOp
   }
 }
 
+// Each once, though several blocks may share one.
+std::vector<std::shared_ptr<k8s::Cluster>> clusters_of(const ServingPlan& plan) {
+  std::vector<std::shared_ptr<k8s::Cluster>> clusters;
+  for (const auto& planned : plan.blocks) {
+    const bool is_known = std::ranges::find(clusters, planned.cluster) != clusters.end();
+    if (planned.cluster != nullptr && !is_known) clusters.push_back(planned.cluster);
+  }
+  return clusters;
+}
+
 // ".:53", and ".:53 on 127.0.0.1" with `bind`.
 std::string startup_line(const ServerKey& key, const ListenAddress& address) {
   std::string line = key.zone.to_string() + ":" + std::to_string(key.port);
   if (address.address) line += " on " + address.address->to_string();
   return line;
+}
+
+void warn_of_early_serving() {
+  log_warning(
+      "plugin/kubernetes: serving before the cluster is in step: startup_timeout is over; its names are SERVFAIL until "
+      "then");
 }
 
 void log_warnings(const Corefile& corefile) {
@@ -124,10 +140,15 @@ std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
   // Both open what is new beside what runs; until both have, nothing that runs is touched.
   auto sockets = open_new_sockets(*plan);
   if (!sockets) return std::unexpected(sockets.error());
-  if (auto done = open_endpoints(*plan); !done) return done;
+  if (plan_ == nullptr) {
+    // /health answers while the clusters are read for the first time.
+    if (auto done = open_endpoints(*plan); !done) return done;
+    start_clusters(*plan);
+    if (stopping_) return {};
+  } else if (auto done = replace_clusters(*plan); !done) {
+    return done;
+  }
   add_listeners(std::move(*sockets));
-  start_clusters(*plan);
-  if (stopping_) return {};
   serve(*plan);
   announce(*plan);
   retire(std::exchange(plan_, std::move(plan)));
@@ -196,36 +217,59 @@ HttpResponse App::answer_ready(bool until_ready) {
 }
 
 void App::start_clusters(const ServingPlan& plan) {
-  std::vector<std::shared_ptr<k8s::Cluster>> clusters;
   Duration timeout{0};
-  const auto known = clusters_.with([](const auto& running) { return running; });
-  std::vector<std::shared_ptr<k8s::Cluster>> fresh;
-  for (const auto& planned : plan.blocks) {
-    if (planned.cluster == nullptr || std::ranges::find(clusters, planned.cluster) != clusters.end()) continue;
-    clusters.push_back(planned.cluster);
-    if (std::ranges::find(known, planned.cluster) != known.end()) continue;
-    fresh.push_back(planned.cluster);
-    timeout = std::max(timeout, planned.block->options.kubernetes->startup_timeout);
-    planned.cluster->start();
-  }
+  const auto clusters = clusters_of(plan);
+  for (const auto& cluster : clusters) cluster->start();
+  for_each_option(plan, &DirectiveOptions::kubernetes,
+                  [&](const KubernetesOptions& options) { timeout = std::max(timeout, options.startup_timeout); });
   clusters_.with([&](auto& running) { running = clusters; });
   // CoreDNS too waits before it answers, so that a restart does not begin with SERVFAIL.
   const auto give_up = clock_.now() + timeout;
-  const auto in_step = [](const auto& cluster) { return cluster->table().synced.load(); };
-  while (!std::ranges::all_of(fresh, in_step) && clock_.now() < give_up && !stopping_) {
-    if (plan_ != nullptr) {
-      // A reload runs on the control io_context, which must not be run again from within; signals wait meanwhile.
-      std::this_thread::sleep_for(sync_step);
-      continue;
-    }
+  while (!is_in_step() && clock_.now() < give_up && !stopping_) {
     control_.run_for(sync_step);
     if (!finished_) control_.restart();
   }
-  if (!std::ranges::all_of(fresh, in_step) && !stopping_) {
-    log_warning(
-        "plugin/kubernetes: serving before the cluster is in step: startup_timeout is over; its names are "
-        "SERVFAIL until then");
+  if (!is_in_step() && !stopping_) {
+    warn_of_early_serving();
   }
+}
+
+// A cluster of changed options is read beside the one that runs, which is given up only for one that is in step: with
+// an API server that is away, a reload that changes no more than `ttl` would turn every name into SERVFAIL.
+std::expected<void, std::string> App::replace_clusters(const ServingPlan& plan) {
+  const auto known = clusters_.with([](const auto& running) { return running; });
+  auto fresh = clusters_of(plan);
+  std::erase_if(fresh, [&](const auto& cluster) { return std::ranges::find(known, cluster) != known.end(); });
+  Duration timeout{0};
+  for (const auto& planned : plan.blocks) {
+    if (std::ranges::find(fresh, planned.cluster) == fresh.end()) continue;
+    timeout = std::max(timeout, planned.block->options.kubernetes->startup_timeout);
+  }
+  const bool has_names_to_lose = is_in_step();
+  for (const auto& cluster : fresh) cluster->start();
+  const auto in_step = [](const auto& cluster) { return cluster->table().synced.load(); };
+  const auto give_up = clock_.now() + timeout;
+  // A reload runs on the control io_context, which must not be run again from within; signals wait meanwhile.
+  while (!std::ranges::all_of(fresh, in_step) && clock_.now() < give_up) std::this_thread::sleep_for(sync_step);
+
+  std::expected<void, std::string> done;
+  const bool is_whole = std::ranges::all_of(fresh, in_step);
+  if (!is_whole && has_names_to_lose) {
+    // Nothing is wrong with the Corefile, so it is tried again at the next interval.
+    failed_digest_.clear();
+    done = std::unexpected(std::string(
+        "plugin/kubernetes: the cluster could not be read within startup_timeout; is the API server reachable, and may "
+        "it be listed?"));
+  } else {
+    done = open_endpoints(plan);
+  }
+  if (!done) {
+    for (const auto& cluster : fresh) cluster->stop();
+    return done;
+  }
+  if (!is_whole) warn_of_early_serving();
+  clusters_.with([&](auto& running) { running = clusters_of(plan); });
+  return {};
 }
 
 void App::serve(const ServingPlan& plan) {

@@ -48,6 +48,7 @@ class App {
   void add_listeners(SocketsByAddress opened);
   std::expected<void, std::string> open_endpoints(const ServingPlan& plan);
   void start_clusters(const ServingPlan& plan);
+  std::expected<void, std::string> replace_clusters(const ServingPlan& plan);
   void serve(const ServingPlan& plan);
   void announce(const ServingPlan& plan);
   void retire(std::unique_ptr<ServingPlan> plan);
