@@ -24,13 +24,13 @@ class Scenario:
         return self._start(KubeSim(self._name("cluster"), manifests, options))
 
     def server(self, directives="", cluster=None, options="", zones="cluster.local 10.in-addr.arpa ip6.arpa",
-               wait_ready=True, **more):
+               wait_ready=True, start=True, **more):
         """A server with these directives; with `cluster` its names come first, with `options` inside of the block."""
         if cluster:
             directives = f"kubernetes {zones} {{\n    endpoint {cluster.url}\n    {options}\n}}\n{directives}"
         server = fairlead.Fairlead(self._name("server"), directives, **more)
         self._started.append(server)
-        return server.start(wait_ready)
+        return server.start(wait_ready) if start else server
 
     def _start(self, thing):
         self._started.append(thing)

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from support import dns, kube
+from support import dns, kube, load
 from support.processes import Process, free_port, wait_until
 from support.relay import Relay
+from support.upstream import Upstream, address
 
 
 def test_a_process_that_writes_a_sanitizer_report_has_findings(tmp_path):
@@ -115,3 +116,15 @@ def test_a_simulated_cluster_takes_objects_and_faults(simulator):
     simulator.delete(web)
     with pytest.raises(AssertionError, match="NotFound|not found"):
         simulator.get("Service", "web")
+
+
+def test_a_load_counts_what_is_lost_and_what_is_wrong(monkeypatch):
+    monkeypatch.setattr(load, "PATIENCE_SECONDS", 0.3)
+    scripts = {"right.test.": address("192.0.2.1"), "wrong.test.": address("192.0.2.2"), "silent.test.": None}
+    with Upstream(scripts) as upstream:
+        for names, lost, wrong in ((["right"], False, False), (["right", "wrong"], False, True),
+                                   (["right", "silent"], True, False)):
+            expected = {(f"{name}.test", "A"): ["192.0.2.1"] for name in names}
+            with load.QueryLoad(upstream.port, expected, rate=200) as queries:
+                wait_until(lambda: queries.asked > 20, 5, "questions are asked")
+            assert (queries.lost > 0, queries.wrong != []) == (lost, wrong), names

@@ -200,3 +200,51 @@ def receive(channel, length):
 
 def random_label():
     return os.urandom(6).hex()
+
+
+class Channel:
+    """One UDP socket: what it asks is answered by one worker of the server, whose cache and upstream queries it shares.
+
+    send() and receive() do not wait for each other; ask() does both.
+    """
+
+    def __init__(self, port, address="127.0.0.1", timeout=5.0):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._socket.settimeout(timeout)
+        self._socket.connect((address, port))
+        self._identifier = random.randrange(0x8000)
+
+    def send(self, name, type="A", **query):
+        """Returns the identifier that the answer will have."""
+        self._identifier = (self._identifier + 1) % 0x10000
+        self._socket.send(encode_query(name, type, self._identifier, **query))
+        return self._identifier
+
+    def receive(self):
+        """(identifier, Answer) of the next reply."""
+        wire = self._socket.recv(65535)
+        return struct.unpack_from("!H", wire)[0], decode(wire)
+
+    def ask(self, name, type="A", **query):
+        identifier = self.send(name, type, **query)
+        while True:
+            answered, answer = self.receive()
+            if answered == identifier:
+                return answer
+
+    def ask_all(self, questions):
+        """Sends all (name, type) at once; the Answers in the order of the questions."""
+        identifiers = [self.send(*question) for question in questions]
+        answers = dict(self.receive() for _ in questions)
+        return [answers[identifier] for identifier in identifiers]
+
+    def close(self):
+        self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -52,6 +52,7 @@ class Fairlead:
         self._arguments = arguments
         self._values = values or {}
         self._process = None
+        self._launched = []
         self.corefile_path = self.folder / "Corefile"
         self.write_corefile(corefile or self._block(zones, directives))
 
@@ -76,10 +77,16 @@ class Fairlead:
 
     # --- life
 
+    def launch(self):
+        """Starts the process and returns it at once: for what ends by itself. Nothing is checked when that ends."""
+        arguments = [program("fairlead"), "-conf", self.corefile_path, *self._arguments]
+        process = Process("fairlead", arguments, self.folder, environment=self._environment, cwd=self.folder)
+        self._launched.append(process)
+        return process
+
     def start(self, wait_ready=True):
-        self._process = Process(
-            "fairlead", [program("fairlead"), "-conf", self.corefile_path, *self._arguments], self.folder,
-            environment=self._environment, cwd=self.folder)
+        self._process = self.launch()
+        self._launched.remove(self._process)
         self.wait_listening()
         if wait_ready:
             self.wait_ready()
@@ -106,6 +113,7 @@ class Fairlead:
 
     def stop(self, number=signal.SIGTERM):
         """Stops in order and checks that nothing was wrong: status 0, and no finding of a sanitizer."""
+        self._kill_launched()
         if not self._process:
             return
         process, self._process = self._process, None
@@ -117,7 +125,15 @@ class Fairlead:
         assert status is not None, f"fairlead did not stop within {STOP_SECONDS} s:\n{process.tail()}"
         assert status == 0, f"fairlead ended with status {status}:\n{process.tail()}"
 
+    def _kill_launched(self):
+        while self._launched:
+            process = self._launched.pop()
+            process.stop(signal.SIGKILL)
+            assert not process.findings(), process.output()[-20000:]
+
     def kill(self):
+        while self._launched:
+            self._launched.pop().stop(signal.SIGKILL)
         if self._process:
             self._process.stop(signal.SIGKILL)
             self._process = None
