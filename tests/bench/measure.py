@@ -15,6 +15,7 @@ class Sample:
     lost: int
     seconds: float
     cpu_us: float        # of the server, per query
+    beside_us: float     # of that, what threads other than the busiest one used
     busy: float          # share of its core
     latency_us: float    # mean, as dnsperf sees it
     rss_mb: float
@@ -53,7 +54,8 @@ def measure(server, start_number, round_number, query_file, seconds, server_cpu,
     start = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30)
     elapsed = time.monotonic() - start
-    cpu_ns = server.cpu_ns() - cpu_before
+    threads_ns = [after - cpu_before.get(task, 0) for task, after in server.cpu_ns().items()]
+    cpu_ns = sum(threads_ns)
     core_busy, core_all = (after - before for after, before in zip(core_ticks(server_cpu), core_before))
     busy = cpu_ns / 1e9 / elapsed
     if run.returncode != 0:
@@ -64,6 +66,7 @@ def measure(server, start_number, round_number, query_file, seconds, server_cpu,
         server.fail("answered nothing")
     return Sample(server=server.name, start=start_number, round=round_number, queries=queries,
                   lost=int(figure(text, r"Queries lost:\s+(\d+)")), seconds=figure(text, r"Run time \(s\):\s+([\d.]+)"),
-                  cpu_us=cpu_ns / 1000 / queries, busy=busy,
+                  cpu_us=cpu_ns / 1000 / queries,
+                  beside_us=(cpu_ns - max(threads_ns)) / 1000 / queries, busy=busy,
                   others=max(0.0, core_busy / max(core_all, 1) - busy),
                   latency_us=figure(text, r"Average Latency \(s\):\s+([\d.]+)") * 1e6, rss_mb=server.rss_mb())

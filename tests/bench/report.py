@@ -16,7 +16,7 @@ def by_server(samples):
 
 def summary(samples, yardstick="reflector"):
     """One row per server. `cpu_min` and `cpu_max` are of the medians of single processes: within a process the samples
-    agree closely, and it is between processes (addresses, pages, hash seeds) that the spread lies."""
+    agree closely, and it is between processes that the spread lies."""
     groups = by_server(samples)
     base = {s.round: s.cpu_us for s in groups.get(yardstick, [])}
     rows = []
@@ -95,7 +95,7 @@ def markdown(samples, servers, root, setup):
              *(f"- {server.name}: {server.version}" for server in servers if server.version),
              *(f"- {name}: {value}" for name, value in setup.items())]
     raw = [[str(s.start), str(s.round), s.server, f"{s.queries}", f"{s.lost}", f"{s.seconds:.2f}", f"{s.cpu_us:.3f}",
-            f"{s.busy:.3f}", f"{s.others:.3f}", f"{s.latency_us:.0f}", f"{s.rss_mb:.1f}"] for s in samples]
+            f"{s.beside_us:.3f}", f"{s.busy:.3f}", f"{s.others:.3f}", f"{s.latency_us:.0f}", f"{s.rss_mb:.1f}"] for s in samples]
     return f"""# Server CPU per query, UDP
 
 {markdown_table(HEADINGS, [cells(row) for row in rows])}
@@ -103,7 +103,8 @@ def markdown(samples, servers, root, setup):
 CPU is the median over the servers' processes, with the lowest and highest process beside it; `ratio` is the median
 over the rounds of a server's CPU per query divided by the reflector's in the same round, with the lowest and highest
 round beside it. `others` is the share of the servers' core that other programs took: above a few per cent, caches are
-shared with them and the figures are those of a busy machine.
+shared with them and the figures are those of a busy machine. `beside` is the CPU per query of all threads but the
+busiest: what is spent beside the worker.
 
 ## Setup
 
@@ -113,6 +114,6 @@ Made by `tests/bench/run`; its README says what is measured and what is not.
 
 ## Raw figures
 
-{markdown_table(["start", "round", "server", "queries", "lost", "seconds", "CPU us/query", "busy", "others", "latency us",
-                 "RSS MB"], raw)}
+{markdown_table(["start", "round", "server", "queries", "lost", "seconds", "CPU us/query", "beside", "busy", "others",
+                 "latency us",                 "RSS MB"], raw)}
 """

@@ -36,16 +36,16 @@ class Server:
                                             stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(env or {})})
 
     def cpu_ns(self):
-        """CPU time of all threads so far. schedstat counts nanoseconds where /proc/PID/stat counts 10 ms ticks."""
-        total = 0
+        """CPU time of each thread so far. schedstat counts nanoseconds where /proc/PID/stat counts 10 ms ticks."""
+        times = {}
         tasks = f"/proc/{self.process.pid}/task"
         for task in os.listdir(tasks):
             try:
                 with open(f"{tasks}/{task}/schedstat") as file:
-                    total += int(file.read().split()[0])
+                    times[task] = int(file.read().split()[0])
             except FileNotFoundError:
                 pass  # a thread that ended
-        return total
+        return times
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
