@@ -208,10 +208,16 @@ class HttpResponder::Server {
     } else {
       std::string_view host = address.host;
       if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-      const auto found = tcp::resolver(io_).resolve(host, std::to_string(address.port),
-                                                    tcp::resolver::passive | tcp::resolver::numeric_service, error);
-      if (error) return fail(error);
-      for (const auto& entry : found) targets.push_back(entry.endpoint());
+      if (host == "localhost") {
+        // RFC 6761 §6.3: loopback without asking anyone. An image from scratch has no /etc/hosts that would say so.
+        targets.emplace_back(asio::ip::address_v4::loopback(), address.port);
+        targets.emplace_back(asio::ip::address_v6::loopback(), address.port);
+      } else {
+        const auto found = tcp::resolver(io_).resolve(host, std::to_string(address.port),
+                                                      tcp::resolver::passive | tcp::resolver::numeric_service, error);
+        if (error) return fail(error);
+        for (const auto& entry : found) targets.push_back(entry.endpoint());
+      }
     }
 
     auto endpoint = std::make_shared<Endpoint>();

