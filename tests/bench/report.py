@@ -88,6 +88,18 @@ def revision(root):
     return git("rev-parse", "--short", "HEAD") + (" with local changes" if changed else "")
 
 
+OTHERS_MAX = 0.05
+
+
+def busy_machine(rows):
+    """A warning where other programs had more than a little of the servers' core; empty on a quiet machine."""
+    most = max(row["others"] for row in rows)
+    if most <= OTHERS_MAX:
+        return ""
+    return (f"Made on a busy machine: other programs took up to {most:.0%} of the servers' core. Good for the order of "
+            "the servers at best; not to be quoted as what a query costs.")
+
+
 def markdown(samples, servers, root, setup):
     rows = summary(samples)
     notes = [f"- Date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
@@ -96,8 +108,9 @@ def markdown(samples, servers, root, setup):
              *(f"- {name}: {value}" for name, value in setup.items())]
     raw = [[str(s.start), str(s.round), s.server, f"{s.queries}", f"{s.lost}", f"{s.seconds:.2f}", f"{s.cpu_us:.3f}",
             f"{s.beside_us:.3f}", f"{s.busy:.3f}", f"{s.others:.3f}", f"{s.latency_us:.0f}", f"{s.rss_mb:.1f}"] for s in samples]
+    warning = busy_machine(rows)
     return f"""# Server CPU per query, UDP
-
+{chr(10) + "**" + warning + "**" + chr(10) if warning else ""}
 {markdown_table(HEADINGS, [cells(row) for row in rows])}
 
 CPU is the median over the servers' processes, with the lowest and highest process beside it; `ratio` is the median
