@@ -2,7 +2,8 @@
 //
 // A name is one immutable NameEntry in one allocation; a change replaces the entry, so a reader sees all RRsets of a
 // name (A and AAAA above all) in one version. Readers take no lock and write nothing shared (userspace RCU, lock-free
-// hash table of liburcu: 69 ns a lookup at 200,000 names, incremental updates and resizing).
+// hash table of liburcu: 69 ns a lookup at 200,000 names, incremental updates). It grows with the names and does not
+// shrink again: a bucket is 8 octets.
 //
 // Keys are lower-case wire labels without the root, relative to wherever the owner of the table puts it: the cluster
 // table leaves the zone out, so that one table serves several zones and the zone's case comes from the client.
@@ -166,6 +167,7 @@ class NameTable {
   void visit(void (*use)(void*, const NameEntry&), void* context) const;
 
   cds_lfht* table_;
+  unsigned long buckets_;
   std::uint64_t seed_;  // unpredictable, so that nobody picks Service names that collide
   std::size_t size_ = 0;
 };

@@ -22,6 +22,23 @@ NameContent addresses(std::initializer_list<std::string_view> texts) {
   return content;
 }
 
+TEST_CASE("a table that has grown several times over finds every name, and those that came before it grew") {
+  const base::ReaderThread thread;
+  NameTable table;
+  constexpr int names = 70000;
+  const auto key = [](int i) {
+    const std::string label = "n" + std::to_string(i);
+    return static_cast<char>(label.size()) + label;
+  };
+  for (int i = 0; i < names; ++i) table.put(NameEntry::make(key(i), NameContent{}, 5));
+  for (int i = 0; i < names; i += 2) table.erase(key(i));
+  CHECK(table.size() == names / 2);
+  const base::ReadSection section;
+  int wrong = 0;
+  for (int i = 0; i < names; ++i) wrong += (table.find(key(i)) != nullptr) != (i % 2 == 1);
+  CHECK(wrong == 0);
+}
+
 }  // namespace
 
 TEST_CASE("a name is found by its key, replaced as a whole and gone when it is erased") {
