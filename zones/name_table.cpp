@@ -22,9 +22,9 @@ namespace fairlead::zones {
 namespace {
 
 constexpr std::size_t count_max = 65535;
-constexpr std::size_t key_octets_max =
-    dns::name_octets_max - 1;  // A power of two: 128 kB of pointers, so that a small cluster never grows its table.
-constexpr unsigned long buckets_first = 16384;
+constexpr std::size_t key_octets_max = dns::name_octets_max - 1;  // a name without its root label
+// A power of two, and small: a reload may hold several tables for some seconds.
+constexpr unsigned long buckets_first = 1024;
 
 struct Lookup {
   std::string_view key;

@@ -3,7 +3,7 @@
 // A name is one immutable NameEntry in one allocation; a change replaces the entry, so a reader sees all RRsets of a
 // name (A and AAAA above all) in one version. Readers take no lock and write nothing shared (userspace RCU, lock-free
 // hash table of liburcu: 69 ns a lookup at 200,000 names, incremental updates). It grows with the names and does not
-// shrink again: a bucket is 8 octets.
+// shrink again: a bucket is 16 octets.
 //
 // Keys are lower-case wire labels without the root, relative to wherever the owner of the table puts it: the cluster
 // table leaves the zone out, so that one table serves several zones and the zone's case comes from the client.
