@@ -13,8 +13,8 @@
 
 namespace fairlead::server {
 
-/// Appends the answer records of `message` to the answer section, names spelled out. False when they do not parse or
-/// do not fit; the writer then keeps the records that did.
+/// Appends the answer records of `message` to the answer section, with the names in RDATA spelled out. False when they
+/// do not parse or do not fit; the writer then keeps the records that did.
 bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& writer);
 
 /// Rotates the addresses of each A and AAAA RRset of the answer section by `rotation`.
