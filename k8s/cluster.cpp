@@ -34,12 +34,14 @@ class ApiCluster final : public Cluster {
                             .ignore_empty_services = options.ignore_empty_services,
                             .zone = options.zone},
                 .local_addresses = options.local_addresses,
-                .namespaces = options.namespaces}),
+                .namespaces = options.namespaces,
+                .pods = options.watch_pods}),
         publisher_(store_, table_, {.ttl = options.ttl, .on_published = {}, .unix_time = {}}) {
-    const auto add = [&](Kind kind, const std::string& selector) {
+    const auto add = [&](Kind kind, const std::string& selector, const char* fields = "") {
       ReflectorOptions reflector;
       reflector.kind = kind;
       reflector.label_selector = selector;
+      reflector.field_selector = fields;
       reflector.log = options.log;
       reflectors_.push_back(std::make_unique<Reflector>(std::move(reflector), *client_, store_, health_));
     };
@@ -52,6 +54,9 @@ class ApiCluster final : public Cluster {
     } else {
       add(Kind::endpoint_slice, options.label_selector);
     }
+    // A Pod that has ended keeps its address in the API, but another may have it by then.
+    constexpr const char* live_pods = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
+    if (options.watch_pods) add(Kind::pod, options.label_selector, live_pods);
   }
 
   ~ApiCluster() override { stop(); }

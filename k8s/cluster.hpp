@@ -27,7 +27,8 @@ struct ClusterOptions {
 
   // How objects become names.
   std::uint32_t ttl = 5;
-  bool pod_names = false;  // `pods insecure`: Namespaces get a "<ns>.pod" name
+  bool pod_names = false;   // `pods insecure` and `verified`: Namespaces get a "<ns>.pod" name
+  bool watch_pods = false;  // `pods verified`
   bool endpoint_pod_names = false;
   bool no_endpoints = false;
   bool ignore_empty_services = false;

@@ -246,16 +246,29 @@ void read_endpoint(ondemand::value& value, SliceBody& slice, std::uint32_t& odd_
   if (!endpoint.addresses.empty()) slice.endpoints.push_back(std::move(endpoint));
 }
 
+void read_pod_status(ondemand::value& value, Pod& pod, std::uint32_t& odd_parts) {
+  pod.address.reset();  // a field that stands twice means its last value
+  for_each_field(object_of(value, "status"), [&](ondemand::raw_json_string key, ondemand::value field) {
+    if (key != "podIP") return;
+    const std::string_view text = text_of(field, "status.podIP");
+    pod.address = base::IpAddress::parse(text);
+    if (!pod.address && !text.empty()) ++odd_parts;
+  });
+}
+
 DecodedObject read_object(Kind kind, ondemand::object object) {
   DecodedObject decoded;
   Metadata metadata;
   Service service;
   SliceBody slice;
+  Pod pod;
   for_each_field(object, [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "metadata") {
       read_metadata(field, metadata);
     } else if (kind == Kind::service && key == "spec") {
       read_service_spec(field, service, decoded.odd_parts);
+    } else if (kind == Kind::pod) {
+      if (key == "status") read_pod_status(field, pod, decoded.odd_parts);
     } else if (kind == Kind::endpoint_slice) {
       if (key == "addressType") {
         const std::string_view type = text_of(field, "addressType");
@@ -287,6 +300,11 @@ DecodedObject read_object(Kind kind, ondemand::object object) {
     return decoded;
   }
   if (!is_dns_subdomain(decoded.key.name)) throw Refusal{"metadata.name is no DNS subdomain"};
+  if (kind == Kind::pod) {
+    pod.key = decoded.key;
+    decoded.content = std::move(pod);
+    return decoded;
+  }
   if (!slice.has_type) throw Refusal{"addressType is missing"};
   if (!slice.v4 || !is_dns_label(metadata.service_name)) {
     if (slice.v4 && !metadata.service_name.empty()) ++decoded.odd_parts;

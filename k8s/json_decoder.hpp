@@ -27,7 +27,7 @@ struct DecodedObject {
   ObjectKey key;
   std::string resource_version;
   /// Empty: the object is of no interest (a slice without a Service, or of host names); an older version of it goes.
-  std::variant<std::monostate, Namespace, Service, EndpointSlice> content;
+  std::variant<std::monostate, Namespace, Service, EndpointSlice, Pod> content;
   std::uint32_t odd_parts = 0;  // ports and addresses left out
 };
 

@@ -110,6 +110,7 @@ void ObjectStore::end_list(Kind kind) {
       }
       for (const auto& key : gone) remove_slice(key);
       break;
+    case Kind::pod: break;
   }
   // Being in step is news for the publisher even when nothing changed.
   if (sequence_++ == drained_) changed_.notify_all();
@@ -180,12 +181,15 @@ void ObjectStore::upsert(EndpointSlice object) {
   replace_slice(id, unpack_slice(before), unpack_slice(entry.packed));
 }
 
+void ObjectStore::upsert(Pod) {}
+
 void ObjectStore::remove(Kind kind, const ObjectKey& key) {
   const std::scoped_lock lock(mutex_);
   switch (kind) {
     case Kind::kNamespace: remove_namespace(key.name); break;
     case Kind::service: remove_service(joined(key)); break;
     case Kind::endpoint_slice: remove_slice(joined(key)); break;
+    case Kind::pod: break;
   }
 }
 
@@ -386,7 +390,8 @@ ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
   const auto is_listed = [&](Kind kind) { return listings_[index_of(kind)].is_listed; };
   // Who wants no endpoints need not watch them.
   const bool all_listed = is_listed(Kind::kNamespace) && is_listed(Kind::service) &&
-                          (is_listed(Kind::endpoint_slice) || options_.records.no_endpoints);
+                          (is_listed(Kind::endpoint_slice) || options_.records.no_endpoints) &&
+                          (is_listed(Kind::pod) || !options_.pods);
   return {.sequence = drained_, .all_listed = all_listed, .oldest_change = std::exchange(oldest_change_, std::nullopt)};
 }
 

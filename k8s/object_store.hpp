@@ -40,6 +40,8 @@ struct ObjectStoreOptions {
   std::vector<base::IpAddress> local_addresses;
   /// Only these Namespaces are served; empty: all.
   std::vector<std::string> namespaces;
+  /// Pods are watched: being in step includes them.
+  bool pods = false;
 };
 
 /// Where a drain puts the names that it rebuilt.
@@ -63,6 +65,7 @@ class ObjectStore final : public ObjectSink {
   void upsert(Namespace object) override;
   void upsert(Service object) override;
   void upsert(EndpointSlice object) override;
+  void upsert(Pod object) override;
   void remove(Kind kind, const ObjectKey& key) override;
 
   struct Drained {

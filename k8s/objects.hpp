@@ -1,7 +1,7 @@
 // The Kubernetes objects that DNS is made of, with only the fields that it needs.
 //
 // Decoders fill them, the object store keeps them, the *_records functions turn them into names. Field names are those
-// of the API (v1 Service and Namespace, discovery.k8s.io/v1 EndpointSlice).
+// of the API (v1 Service, Namespace and Pod, discovery.k8s.io/v1 EndpointSlice).
 //
 // Threads: values.
 #pragma once
@@ -15,8 +15,8 @@
 
 namespace fairlead::k8s {
 
-enum class Kind : std::uint8_t { kNamespace, service, endpoint_slice };
-inline constexpr int kind_count = 3;
+enum class Kind : std::uint8_t { kNamespace, service, endpoint_slice, pod };
+inline constexpr int kind_count = 4;
 
 enum class Protocol : std::uint8_t { tcp, udp, sctp };
 
@@ -66,6 +66,11 @@ struct EndpointSlice {
   std::string service_name;  // label kubernetes.io/service-name; the slice is of no interest without it
   std::vector<EndpointPort> ports;
   std::vector<Endpoint> endpoints;
+};
+
+struct Pod {
+  ObjectKey key;
+  std::optional<base::IpAddress> address;  // status.podIP, the primary one; nothing before the Pod has a network
 };
 
 }  // namespace fairlead::k8s

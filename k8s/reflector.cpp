@@ -33,6 +33,7 @@ KindNames names_of(Kind kind) {
   switch (kind) {
     case Kind::kNamespace: return {"/api/v1/namespaces", "namespaces", ""};
     case Kind::service: return {"/api/v1/services", "services", ""};
+    case Kind::pod: return {"/api/v1/pods", "pods", ""};
     case Kind::endpoint_slice: break;
   }
   return {"/apis/discovery.k8s.io/v1/endpointslices", "endpointslices", "discovery.k8s.io"};
@@ -362,6 +363,9 @@ ApiRequest Reflector::request(std::string query) const {
   request.target = names_of(options_.kind).path;
   if (!options_.label_selector.empty()) {
     query += (query.empty() ? "labelSelector=" : "&labelSelector=") + percent_encoded(options_.label_selector);
+  }
+  if (!options_.field_selector.empty()) {
+    query += (query.empty() ? "fieldSelector=" : "&fieldSelector=") + percent_encoded(options_.field_selector);
   }
   if (!query.empty()) request.target += "?" + query;
   request.answer_timeout = options_.answer_timeout;

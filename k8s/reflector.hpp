@@ -32,6 +32,7 @@ namespace fairlead::k8s {
 struct ReflectorOptions {
   Kind kind = Kind::service;
   std::string label_selector;  // empty: all objects
+  std::string field_selector;
   base::LogFunction log;
 
   unsigned page_limit = 500;

@@ -171,6 +171,32 @@ TEST_CASE("addresses of the wrong family and odd host names are left out and cou
   }
 }
 
+TEST_CASE("a Pod is its primary address") {
+  struct Row {
+    const char* status;
+    std::optional<base::IpAddress> address;
+    std::uint32_t odd_parts;
+  };
+  for (const Row& row :
+       std::vector<Row>{{R"({"phase":"Running","podIP":"10.0.0.9","podIPs":[{"ip":"10.0.0.9"},{"ip":"fd00::9"}]})",
+                         ip("10.0.0.9"), 0},
+                        {R"({"podIP":"fd00::9"})", ip("fd00::9"), 0},
+                        {R"({"phase":"Pending"})", {}, 0},
+                        {R"({"podIP":""})", {}, 0},
+                        {R"({"podIP":null})", {}, 0},
+                        {R"({"podIP":"10.0.0"})", {}, 1}}) {
+    CAPTURE(row.status);
+    const auto decoded = decode(
+        Kind::pod, R"({"metadata":{"name":"web-0.x","namespace":"default"},"status":)" + std::string(row.status) + "}");
+    REQUIRE(decoded);
+    CHECK(decoded->odd_parts == row.odd_parts);
+    CHECK(std::get<Pod>(decoded->content).key == ObjectKey{"default", "web-0.x"});
+    CHECK(std::get<Pod>(decoded->content).address == row.address);
+  }
+  CHECK_FALSE(decode(Kind::pod, R"({"metadata":{"name":"a","namespace":"default"},"status":{"podIP":7}})"));
+  CHECK_FALSE(decode(Kind::pod, R"({"metadata":{"name":"a"},"status":{"podIP":"10.0.0.9"}})"));
+}
+
 TEST_CASE("a Namespace is its name") {
   const auto decoded = decode(Kind::kNamespace, R"({"metadata":{"name":"kube-system","namespace":"?"},"status":{}})");
   REQUIRE(decoded);

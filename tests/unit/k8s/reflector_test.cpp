@@ -63,6 +63,7 @@ class RecordingSink final : public ObjectSink {
   void upsert(Namespace object) override { journal.add("put " + object.name); }
   void upsert(Service object) override { journal.add("put " + object.key.name); }
   void upsert(EndpointSlice object) override { journal.add("put " + object.key.name); }
+  void upsert(Pod object) override { journal.add("put " + object.key.name); }
   void remove(Kind, const ObjectKey& key) override { journal.add("remove " + key.name); }
   Journal journal;
 };
@@ -395,6 +396,18 @@ TEST_CASE("a label selector goes along with lists and watches") {
   REQUIRE(stage.targets.wait_for_size(2));
   for (const std::string& target : stage.targets.lines())
     CHECK(target.ends_with("&labelSelector=app%20in%20%28a%2C%20b%29%2C%21x"));
+}
+
+TEST_CASE("a field selector goes along with lists and watches of Pods") {
+  Stage stage({give(list_of({"a"}, "7"))}, [](ReflectorOptions& options) {
+    options.kind = Kind::pod;
+    options.field_selector = "status.phase!=Failed";
+  });
+  REQUIRE(stage.targets.wait_for_size(2));
+  for (const std::string& target : stage.targets.lines()) {
+    CHECK(target.starts_with("/api/v1/pods?"));
+    CHECK(target.ends_with("&fieldSelector=status.phase%21%3DFailed"));
+  }
 }
 
 TEST_CASE("a stop ends whatever is going on at once") {
