@@ -44,6 +44,8 @@ class Fairlead:
     replaced.
     """
 
+    name = "fairlead"
+
     def __init__(self, folder, directives="", corefile=None, zones=".", environment=None, values=None, arguments=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -77,10 +79,13 @@ class Fairlead:
 
     # --- life
 
+    def program(self):
+        return program("fairlead")
+
     def launch(self):
         """Starts the process and returns it at once: for what ends by itself. Nothing is checked when that ends."""
-        arguments = [program("fairlead"), "-conf", self.corefile_path, *self._arguments]
-        process = Process("fairlead", arguments, self.folder, environment=self._environment, cwd=self.folder)
+        arguments = [self.program(), "-conf", self.corefile_path, *self._arguments]
+        process = Process(self.name, arguments, self.folder, environment=self._environment, cwd=self.folder)
         self._launched.append(process)
         return process
 
@@ -101,7 +106,7 @@ class Fairlead:
 
     def _alive(self):
         if not self._process.is_running():
-            raise AssertionError(f"fairlead ended with status {self._process.exit_status}:\n{self.output()}")
+            raise AssertionError(f"{self.name} ended with status {self._process.exit_status}:\n{self.output()}")
         return True
 
     def answers(self):
@@ -121,9 +126,9 @@ class Fairlead:
         status = process.stop(number, STOP_SECONDS)
         findings = process.findings()
         assert not findings, f"a sanitizer or an assertion speaks:\n{process.output()[-20000:]}"
-        assert running, f"fairlead had ended by itself with status {status}:\n{process.tail()}"
-        assert status is not None, f"fairlead did not stop within {STOP_SECONDS} s:\n{process.tail()}"
-        assert status == 0, f"fairlead ended with status {status}:\n{process.tail()}"
+        assert running, f"{self.name} had ended by itself with status {status}:\n{process.tail()}"
+        assert status is not None, f"{self.name} did not stop within {STOP_SECONDS} s:\n{process.tail()}"
+        assert status == 0, f"{self.name} ended with status {status}:\n{process.tail()}"
 
     def _kill_launched(self):
         while self._launched:

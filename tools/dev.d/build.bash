@@ -111,8 +111,9 @@ run_ctest() {
   log=build/$preset/test.log
   # TSan of g++ 12 cannot map its shadow where the kernel randomises addresses over 32 bits.
   if [ "$preset" = tsan ] && setarch "$(uname -m)" -R true 2>/dev/null; then wrapper=(setarch "$(uname -m)" -R); fi
-  KUBEBUILDER_ASSETS=$(kube_assets) "${wrapper[@]}" ctest --test-dir "build/$preset" --output-on-failure \
-    --no-tests=error -j "$jobs" "$@" 2>&1 </dev/null | tee "$log" || status=$?
+  KUBEBUILDER_ASSETS=$(kube_assets) FAIRLEAD_COREDNS=$(coredns_program) "${wrapper[@]}" \
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$jobs" "$@" 2>&1 </dev/null |
+    tee "$log" || status=$?
   count_tests "$log"
   list_skipped "$preset" "$log"
   return $status

@@ -1,22 +1,24 @@
-# `tools/dev setup`: Debian packages, a Go toolchain, and the real Kubernetes API server for the end-to-end tests.
-# Sourced by tools/dev.
+# `tools/dev setup`: Debian packages, a Go toolchain, the real Kubernetes API server for the end-to-end tests, and
+# CoreDNS to compare with. Sourced by tools/dev.
 
 help_setup() {
   cat <<'HELP'
 usage: tools/dev setup [--build]
 
 Installs by apt-get the packages of tools/dev.d/packages.txt (no service is started or enabled), and builds
-kube-apiserver, kubectl and etcd from their Go modules into $FAIRLEAD_CACHE/kube, once per version. The Go toolchain
-is the one on PATH if it is new enough, else Debian's Go fetches a newer one as a module. Set KUBEBUILDER_ASSETS to
-a folder that holds the three programs to use those instead. With --build only what building needs is installed.
+kube-apiserver, kubectl and etcd from their Go modules into $FAIRLEAD_CACHE/kube, and CoreDNS from its own into
+$FAIRLEAD_CACHE/coredns, each once per version. The Go toolchain is the one on PATH if it is new enough, else Debian's
+Go fetches a newer one as a module. Set KUBEBUILDER_ASSETS to a folder that holds the first three programs to use those
+instead, FAIRLEAD_COREDNS to a CoreDNS program. With --build only what building needs is installed.
 HELP
 }
 
 kube_module=$root/tests/e2e/apiserver
+coredns_module=$root/tests/support/coredns
 
 run_setup() {
   case ${1:-} in
-    '') install_packages build test && build_kube ;;
+    '') install_packages build test && build_kube && build_coredns ;;
     --build) install_packages build ;;
     *) fail "setup takes --build or nothing" ;;
   esac
@@ -124,7 +126,32 @@ go_build_kube() {
     rm -rf "$folder" && mv "$folder.new" "$folder"
 }
 
-# find_go sets $go to a Go toolchain that satisfies tests/e2e/apiserver/go.mod.
+coredns_version() { sed -n 's/^require github.com\/coredns\/coredns \(v[0-9.]*\)$/\1/p' "$coredns_module/go.mod"; }
+
+# coredns_program prints the path of the CoreDNS that tests and benchmarks compare with.
+coredns_program() {
+  local digest
+  digest=$(cd "$coredns_module" && cat go.mod go.sum main.go | sha256sum | cut -c1-12)
+  printf '%s' "${FAIRLEAD_COREDNS:-$FAIRLEAD_CACHE/coredns/$(coredns_version)-$digest/coredns}"
+}
+
+build_coredns() {
+  local program
+  program=$(coredns_program)
+  [ -x "$program" ] && return 0
+  [ -z "${FAIRLEAD_COREDNS:-}" ] || fail "FAIRLEAD_COREDNS=$program is not a program"
+  find_go || return
+  step "go build: CoreDNS $(coredns_version)" go_build_coredns "$(dirname "$program")"
+}
+
+go_build_coredns() {
+  local folder=$1
+  cd "$coredns_module" && mkdir -p "$folder.new" && "$go" mod download &&
+    CGO_ENABLED=0 "$go" build -p "$jobs" -trimpath -o "$folder.new/coredns" -ldflags "-s -w" . &&
+    rm -rf "$folder" && mv "$folder.new" "$folder"
+}
+
+# find_go sets $go to a Go toolchain that satisfies tests/e2e/apiserver/go.mod; CoreDNS's names the same one.
 #
 # Debian 12's Go is 1.19, too old to build Kubernetes but able to fetch a newer toolchain, which the Go project
 # publishes as a module. A module zip keeps no execute bits; they are set again here.
