@@ -4,6 +4,7 @@
 
 #include "server/config/corefile.hpp"
 #include "server/config/directive_readers.hpp"
+#include "server/config/label_selector.hpp"
 #include "server/config/option_reader.hpp"
 
 namespace fairlead::server {
@@ -18,6 +19,12 @@ std::string join(std::span<const Word> words) {
   std::string text;
   for (const Word& word : words) text += (text.empty() ? "" : " ") + word.text;
   return text;
+}
+
+std::string read_selector(const Statement& option, OptionReader& reader) {
+  std::string selector = join(arguments(option));
+  if (const auto fault = describe_selector_fault(selector)) reader.fault(option.argument(0).at, *fault);
+  return selector;
 }
 
 void read_pods(const Statement& option, OptionReader& reader, KubernetesOptions& options) {
@@ -96,9 +103,9 @@ void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlo
           for (const Word& word : arguments(option)) options.namespaces.push_back(word.text);
         }},
        {"namespace_labels", 1, any_count, "namespace_labels EXPRESSION",
-        [&](const Statement& option) { options.namespace_labels = join(arguments(option)); }},
+        [&](const Statement& option) { options.namespace_labels = read_selector(option, reader); }},
        {"labels", 1, any_count, "labels EXPRESSION",
-        [&](const Statement& option) { options.labels = join(arguments(option)); }},
+        [&](const Statement& option) { options.labels = read_selector(option, reader); }},
        {"pods", 1, 1, "pods disabled|insecure|verified",
         [&](const Statement& option) { read_pods(option, reader, options); }},
        {"endpoint_pod_names", 0, 0, "endpoint_pod_names", [&](const Statement&) { options.endpoint_pod_names = true; }},

@@ -16,9 +16,6 @@ constexpr std::string_view remove_line = "remove the line";
 
 constexpr auto not_yet = std::to_array<NotYetRow>({
     {"kubernetes", "pods", "verified", "write 'pods insecure' or 'pods disabled'"},
-    {"kubernetes", "namespaces", "", remove_line},
-    {"kubernetes", "namespace_labels", "", remove_line},
-    {"kubernetes", "labels", "", remove_line},
     {"kubernetes", "multicluster", "", remove_line},
     {"kubernetes", "zonal", "", remove_line},
 

@@ -62,6 +62,9 @@ k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
   cluster.ignore_empty_services = options.ignore_empty_service;
   cluster.zone = options.zones[options.primary_zone];
   cluster.local_addresses = local_addresses;
+  cluster.namespaces = options.namespaces;
+  cluster.label_selector = options.labels;
+  cluster.namespace_label_selector = options.namespace_labels;
   cluster.log = log_function("plugin/kubernetes: ");
   return cluster;
 }
@@ -81,6 +84,9 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.ignore_empty_services)
       .add(options.zone)
       .add(options.local_addresses)
+      .add(options.namespaces)
+      .add(options.label_selector)
+      .add(options.namespace_label_selector)
       .text();
 }
 

@@ -73,9 +73,12 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:3: 'pods verified' of 'kubernetes' is not supported by this version yet; write 'pods insecure' or 'pods "
      "disabled'\n"},
     {"kubernetes {\nnamespaces a b\nnamespace_labels x=y\n}",
-     "Corefile:3: 'namespaces' of 'kubernetes' is not supported by this version yet; remove the line\n"
-     "Corefile:3: 'namespaces' and 'namespace_labels' exclude each other; remove one of them\n"
-     "Corefile:4: 'namespace_labels' of 'kubernetes' is not supported by this version yet; remove the line\n"},
+     "Corefile:3: 'namespaces' and 'namespace_labels' exclude each other; remove one of them\n"},
+    {"kubernetes {\nlabels tier in (web\nnamespace_labels a=b=c\n}",
+     "Corefile:3: the label selector ends where ',' or ')' behind a value should be; write a selector such as "
+     "'tier=web,environment in (staging, qa),!legacy'\n"
+     "Corefile:4: found '=' where ',' between two requirements should be; write a selector such as "
+     "'tier=web,environment in (staging, qa),!legacy'\n"},
     {"kubernetes {\nzonal\nnoendpoints\n}",
      "Corefile:3: 'zonal' of 'kubernetes' is not supported by this version yet; remove the line\n"
      "Corefile:3: 'zonal' needs the endpoints that 'noendpoints' switches off; remove one of them\n"},
