@@ -84,7 +84,7 @@ std::expected<FaultActions, std::string> Faults::apply(const Json& document) {
 std::expected<void, std::string> Faults::read(const Json& document, Faults& faults, FaultActions& actions) {
   Members top(document, "the fault document",
               {"reset", "expire_history", "close_watches", "close_connections", "refuse_connections", "fail_requests",
-               "delay", "silent_watches", "bad_events", "cut_lists", "expired_as", "churn"});
+               "delay", "silent_watches", "bad_events", "cut_lists", "expired_as", "streaming_lists", "churn"});
   if (!top.complaint.empty()) return std::unexpected(top.complaint);
 
   if (top.flag("reset", false)) {
@@ -96,6 +96,11 @@ std::expected<void, std::string> Faults::read(const Json& document, Faults& faul
   faults.is_silent_ = top.flag("silent_watches", faults.is_silent_);
   if (const std::string form = top.text("expired_as", {"event", "http"}); !form.empty()) {
     faults.is_expiry_http_ = form == "http";
+  }
+  if (const std::string form = top.text("streaming_lists", {"serve", "refuse", "ignore"}); !form.empty()) {
+    faults.streaming_lists_ = form == "serve"    ? StreamingLists::serve
+                              : form == "refuse" ? StreamingLists::refuse
+                                                 : StreamingLists::ignore;
   }
   if (top.has("churn")) actions.churn = static_cast<double>(top.number("churn", 0, 100'000));
 
@@ -190,6 +195,9 @@ Json Faults::state() const {
           {"delay", delays},
           {"silent_watches", is_silent_},
           {"expired_as", is_expiry_http_ ? "http" : "event"},
+          {"streaming_lists", streaming_lists_ == StreamingLists::serve    ? "serve"
+                              : streaming_lists_ == StreamingLists::refuse ? "refuse"
+                                                                           : "ignore"},
           {"bad_events", {{"garbage", count(garbage_events_)}, {"cut", count(cut_events_)}}},
           {"cut_lists", {{"count", count(list_cuts_)}, {"after_bytes", list_cut_octets_}}}};
 }

@@ -52,6 +52,10 @@ class Faults {
   std::chrono::milliseconds take_delay(std::string_view path, std::string_view verb);
   bool is_silent() const { return is_silent_; }
   bool is_expiry_http() const { return is_expiry_http_; }
+  /// What becomes of sendInitialEvents=true: obeyed, refused as by a server whose feature gate is off, or not known at
+  /// all, as by a server from before it was thought of.
+  enum class StreamingLists { serve, refuse, ignore };
+  StreamingLists streaming_lists() const { return streaming_lists_; }
   enum class EventFault { none, garbage, cut };
   EventFault take_event_fault();
   /// After how many octets the list that begins now must break off.
@@ -83,6 +87,7 @@ class Faults {
   std::deque<Delay> delays_;
   bool is_silent_ = false;
   bool is_expiry_http_ = false;
+  StreamingLists streaming_lists_ = StreamingLists::serve;
   std::uint64_t garbage_events_ = 0;
   std::uint64_t cut_events_ = 0;
   std::uint64_t list_cuts_ = 0;

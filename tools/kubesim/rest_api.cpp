@@ -100,7 +100,8 @@ RestApi::RestApi(Cluster& cluster, Faults& faults, Stats& stats, WatchHub& watch
 std::chrono::milliseconds RestApi::delay(const Request& request) {
   if (request.path.starts_with("/kubesim/")) return std::chrono::milliseconds(0);
   const auto target = parse_path(request);
-  const auto time = faults_.take_delay(request.path, target ? target->verb : "get");
+  auto time = faults_.take_delay(request.path, target ? target->verb : "get");
+  if (time.count() == 0 && target && target->is_streaming_list) time = faults_.take_delay(request.path, "list");
   if (time.count() > 0) ++stats_.faults_injected;
   return time;
 }
@@ -126,7 +127,11 @@ Reply RestApi::answer(const Request& request) {
   const auto target = parse_path(request);
   const std::string verb = target ? target->verb : "get";
   if (target) ++stats_.requests[verb][target->kind->index];
-  if (auto fault = faults_.take_request_fault(request.path, verb)) {
+  const bool is_streaming_list = target && target->is_streaming_list;
+  if (is_streaming_list) ++stats_.requests["list"][target->kind->index];
+  auto fault = faults_.take_request_fault(request.path, verb);
+  if (!fault && is_streaming_list) fault = faults_.take_request_fault(request.path, "list");
+  if (fault) {
     ++stats_.faults_injected;
     return reply_status(*fault);
   }
@@ -200,6 +205,7 @@ std::expected<RestApi::Target, ApiError> RestApi::parse_path(const Request& requ
   const bool is_collection = target.name.empty();
   if (request.method == "GET") {
     target.verb = request.flag("watch") && target.subresource.empty() ? "watch" : is_collection ? "list" : "get";
+    target.is_streaming_list = target.verb == "watch" && is_collection && request.flag("sendInitialEvents");
   } else if (request.method == "POST") {
     target.verb = "create";
   } else if (request.method == "PUT") {
@@ -342,14 +348,19 @@ RestApi::Result RestApi::watch(const Request& request, const Target& target) {
   const std::string version_text = request.parameter("resourceVersion");
   const auto version = version_text.empty() ? std::optional<std::uint64_t>(0) : parse_number(version_text);
   if (!version) return std::unexpected(bad_request("invalid resource version: '" + version_text + "'"));
-  const std::string initial = request.parameter("sendInitialEvents");
-  const bool has_initial = !initial.empty();
-  const bool sends_initial = request.flag("sendInitialEvents");
-  const std::string match = request.parameter("resourceVersionMatch");
+  const bool is_unknown = faults_.streaming_lists() == Faults::StreamingLists::ignore;
+  const bool has_initial = !is_unknown && !request.parameter("sendInitialEvents").empty();
+  const bool sends_initial = has_initial && request.flag("sendInitialEvents");
+  const std::string match = is_unknown ? "" : request.parameter("resourceVersionMatch");
   if (has_initial && match != "NotOlderThan") {
     return std::unexpected(invalid_options("resourceVersionMatch",
                                            "sendInitialEvents requires setting "
                                            "resourceVersionMatch to NotOlderThan"));
+  }
+  if (has_initial && faults_.streaming_lists() == Faults::StreamingLists::refuse) {
+    return std::unexpected(invalid_options("sendInitialEvents",
+                                           "sendInitialEvents is forbidden for watch unless the WatchList feature gate "
+                                           "is enabled"));
   }
   if (!has_initial && !match.empty()) {
     return std::unexpected(invalid_options("resourceVersionMatch",
@@ -384,6 +395,8 @@ RestApi::Result RestApi::watch(const Request& request, const Target& target) {
       if (!selection->is_everything()) all.selects = [&](const Object& object) { return selection->matches(object); };
       made.initial = std::move(registry.page(*target.kind, all)->objects);
       made.ends_initial_with_bookmark = sends_initial && made.wants_bookmarks;
+      if (sends_initial) made.cut_after = faults_.take_list_cut();
+      if (made.cut_after) ++stats_.faults_injected;
     }
   } else {
     made.from = *version;

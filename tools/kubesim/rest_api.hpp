@@ -56,6 +56,8 @@ class RestApi : public Handler {
     std::string name;         // empty: the collection
     std::string subresource;  // "" or "status"
     std::string verb;         // "list", "watch", "get", "create", ...
+    /// A watch that brings a list first: counted as both, and met by the faults of either.
+    bool is_streaming_list = false;
   };
   using Result = std::expected<Reply, ApiError>;
 

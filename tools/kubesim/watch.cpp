@@ -54,11 +54,13 @@ BodyStream::Step WatchStream::next(std::string& out, Clock::time_point now) {
       const ObjectPtr object = std::move(request_.initial[next_initial_++]);
       ++hub_.stats.events_sent[request_.kind->index];
       append_line("ADDED", render(*object, request_.representation), out);
+      if (request_.cut_after) cut_initial(out, before);
       continue;
     }
     if (request_.ends_initial_with_bookmark) {
       request_.ends_initial_with_bookmark = false;
       append_bookmark(true, out);
+      ++hub_.stats.lists_completed;
       continue;
     }
     if (hub_.registry.is_lost(*request_.kind, request_.cursor)) {
@@ -72,7 +74,8 @@ BodyStream::Step WatchStream::next(std::string& out, Clock::time_point now) {
     // nothing until then, as with the real server.
     if (event->object->version > request_.from) append_event(*event, out);
   }
-  if (out.size() != before) return Step::more;
+  sent_octets_ += out.size() - before;
+  if (out.size() != before || closing_ == CloseWatches::abrupt) return Step::more;
   if (now >= end_) {
     if (request_.wants_bookmarks) append_bookmark(false, out);
     return Step::end;
@@ -83,6 +86,16 @@ BodyStream::Step WatchStream::next(std::string& out, Clock::time_point now) {
     return Step::more;
   }
   return Step::wait;
+}
+
+void WatchStream::cut_initial(std::string& out, std::size_t before) {
+  const std::size_t limit = *request_.cut_after;
+  const bool is_last = next_initial_ == request_.initial.size();
+  if (sent_octets_ + out.size() - before <= limit && !is_last) return;
+  // A list that is shorter breaks off within its last object.
+  const std::size_t over = sent_octets_ + out.size() - before;
+  out.resize(out.size() - (over > limit ? over - limit : (out.size() - before) / 2));
+  closing_ = CloseWatches::abrupt;  // what is left goes out first; the next call drops the connection
 }
 
 bool WatchStream::is_selected(const ObjectPtr& object) const {

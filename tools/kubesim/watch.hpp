@@ -52,6 +52,7 @@ struct WatchRequest {
   ResourceVersion from = 0;        // events after this version follow
   ObjectRegistry::Cursor cursor = 0;
   bool ends_initial_with_bookmark = false;  // sendInitialEvents=true
+  std::optional<std::size_t> cut_after;     // drop the connection so far into the initial objects (a fault on demand)
   bool wants_bookmarks = false;
   std::chrono::milliseconds bookmark_interval{10'000};
   std::chrono::milliseconds timeout{0};
@@ -76,10 +77,12 @@ class WatchStream : public BodyStream, private RegistryListener {
   void append_line(std::string_view type, const std::string& object, std::string& out);
   void append_bookmark(bool is_initial_end, std::string& out);
   bool is_selected(const ObjectPtr& object) const;
+  void cut_initial(std::string& out, std::size_t before);
 
   WatchHub& hub_;
   WatchRequest request_;
   std::size_t next_initial_ = 0;
+  std::size_t sent_octets_ = 0;
   Clock::time_point end_;
   Clock::time_point next_bookmark_;
   CloseWatches closing_ = CloseWatches::no;

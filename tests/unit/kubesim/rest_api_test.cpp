@@ -276,6 +276,28 @@ TEST_CASE_FIXTURE(Fixture, "sendInitialEvents streams the list and marks its end
   CHECK(request("GET", std::string(services) + "?watch=1&resourceVersionMatch=NotOlderThan").status == 422);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a streaming list can be refused, not be known, and be cut off") {
+  const std::string streaming =
+      std::string(services) +
+      "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan";
+  put_service("a");
+  CHECK(request("POST", "/kubesim/faults", R"({"streaming_lists":"refuse"})").status == 200);
+  CHECK(get(streaming, 422)["message"].get<std::string>().find("WatchList feature gate") != std::string::npos);
+  CHECK(request("POST", "/kubesim/faults", R"({"streaming_lists":"ignore"})").status == 200);
+  Reply plain = request("GET", streaming);
+  CHECK(types(events(plain)) == std::vector<std::string>{"ADDED", "ADDED"});
+  CHECK(request("POST", "/kubesim/faults", R"({"streaming_lists":"serve","cut_lists":{"after_bytes":1}})").status ==
+        200);
+  Reply cut = request("GET", streaming);
+  std::string out;
+  CHECK(cut.stream->next(out, Clock::now()) == BodyStream::Step::more);
+  CHECK(out.size() == 1);
+  CHECK(cut.stream->next(out, Clock::now()) == BodyStream::Step::abort);
+  const Json counted = get("/kubesim/stats")["requests"];
+  CHECK(counted["list"]["services"] == 3);
+  CHECK(counted["watch"]["services"] == 3);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a watch without a version begins with everything there is") {
   Reply watch = request("GET", std::string(services) + "?watch=1");
   CHECK(types(events(watch)) == std::vector<std::string>{"ADDED"});
