@@ -12,7 +12,8 @@ namespace ondemand = simdjson::ondemand;
 
 namespace {
 
-constexpr std::size_t object_name_octets_max = 253;    // RFC 1123 subdomain
+constexpr std::size_t object_name_octets_max = 253;  // RFC 1123 subdomain
+constexpr std::size_t label_value_octets_max = 63;
 constexpr std::size_t external_name_octets_max = 254;  // the same with a dot at its end
 constexpr std::size_t resource_version_octets_max = 128;
 constexpr std::size_t continue_token_octets_max = 8192;
@@ -86,7 +87,10 @@ std::optional<Protocol> protocol_from(std::string_view text) {
 struct Metadata {
   ObjectKey key;
   std::string resource_version;
-  std::string service_name;  // the label of a slice
+  // Labels of a slice.
+  std::string service_name;
+  std::string multicluster_service_name;
+  std::string source_cluster;
 };
 
 void read_metadata(ondemand::value& value, Metadata& metadata) {
@@ -100,8 +104,14 @@ void read_metadata(ondemand::value& value, Metadata& metadata) {
       if (text.size() <= resource_version_octets_max) metadata.resource_version = text;
     } else if (key == "labels") {
       for_each_field(object_of(field, "metadata.labels"), [&](ondemand::raw_json_string label, ondemand::value text) {
-        if (label == "kubernetes.io/service-name")
+        if (label == "kubernetes.io/service-name") {
           metadata.service_name = text_of(text, "metadata.labels[kubernetes.io/service-name]");
+        } else if (label == "multicluster.kubernetes.io/service-name") {
+          metadata.multicluster_service_name =
+              text_of(text, "metadata.labels[multicluster.kubernetes.io/service-name]");
+        } else if (label == "multicluster.kubernetes.io/source-cluster") {
+          metadata.source_cluster = text_of(text, "metadata.labels[multicluster.kubernetes.io/source-cluster]");
+        }
       });
     }
   });
@@ -154,6 +164,13 @@ void read_address(std::string_view text, std::optional<bool> v4, std::vector<bas
   }
 }
 
+void read_addresses(ondemand::value& value, const char* field, std::vector<base::IpAddress>& addresses,
+                    std::uint32_t& odd_parts) {
+  for_each_element(value, field, [&](ondemand::value element) {
+    read_address(text_of(element, field), std::nullopt, addresses, odd_parts);
+  });
+}
+
 void read_service_spec(ondemand::value& value, Service& service, std::uint32_t& odd_parts) {
   service = {};  // a field that stands twice means its last value (RFC 8259 §4), not a mixture
   std::vector<base::IpAddress> cluster_ip, cluster_ips;
@@ -192,6 +209,8 @@ void read_service_spec(ondemand::value& value, Service& service, std::uint32_t& 
       } else {
         ++odd_parts;
       }
+    } else if (key == "externalIPs") {
+      read_addresses(field, "spec.externalIPs", service.external_ips, odd_parts);
     }
   });
   if (service.type == Service::Type::external_name) {
@@ -201,6 +220,52 @@ void read_service_spec(ondemand::value& value, Service& service, std::uint32_t& 
   service.external_name.clear();
   // API servers before 1.20 know clusterIP alone.
   if (!service.headless) service.cluster_ips = cluster_ips.empty() ? std::move(cluster_ip) : std::move(cluster_ips);
+}
+
+struct Ingress {
+  std::vector<base::IpAddress> ips;
+  std::vector<std::string> names;
+};
+
+void read_service_status(ondemand::value& value, Ingress& ingress, std::uint32_t& odd_parts) {
+  ingress = {};  // a field that stands twice means its last value
+  for_each_field(object_of(value, "status"), [&](ondemand::raw_json_string key, ondemand::value balancer) {
+    if (key != "loadBalancer") return;
+    for_each_field(object_of(balancer, "loadBalancer"), [&](ondemand::raw_json_string name, ondemand::value points) {
+      if (name != "ingress") return;
+      for_each_element(points, "loadBalancer.ingress", [&](ondemand::value point) {
+        std::string ip, host;
+        for_each_field(object_of(point, "ingress"), [&](ondemand::raw_json_string part, ondemand::value text) {
+          if (part == "ip") ip = text_of(text, "ingress.ip");
+          if (part == "hostname") host = text_of(text, "ingress.hostname");
+        });
+        if (!ip.empty()) {
+          read_address(ip, std::nullopt, ingress.ips, odd_parts);
+        } else if (host.size() > external_name_octets_max) {
+          ++odd_parts;
+        } else if (!host.empty()) {
+          ingress.names.push_back(std::move(host));
+        }
+      });
+    });
+  });
+}
+
+void read_import_spec(ondemand::value& value, ServiceImport& import, std::uint32_t& odd_parts) {
+  import = {};  // a field that stands twice means its last value
+  for_each_field(object_of(value, "spec"), [&](ondemand::raw_json_string key, ondemand::value field) {
+    if (key == "type") {
+      const std::string_view type = text_of(field, "spec.type");
+      if (type != "ClusterSetIP" && type != "Headless" && !type.empty())
+        throw Refusal{"spec.type is unknown: " + std::string(type.substr(0, 40))};
+      import.headless = type == "Headless";
+    } else if (key == "ips") {
+      read_addresses(field, "spec.ips", import.ips, odd_parts);
+    } else if (key == "ports") {
+      read_ports(field, "spec.ports", import.ports, odd_parts);
+    }
+  });
+  if (import.headless) import.ips.clear();
 }
 
 struct SliceBody {
@@ -233,6 +298,13 @@ void read_endpoint(ondemand::value& value, SliceBody& slice, std::uint32_t& odd_
       } else if (!name.empty()) {
         ++odd_parts;
       }
+    } else if (key == "zone") {
+      const std::string_view zone = text_of(field, "zone");
+      if (zone.size() <= label_value_octets_max) {
+        endpoint.zone = zone;
+      } else {
+        ++odd_parts;
+      }
     } else if (key == "targetRef") {
       std::string kind, name;
       for_each_field(object_of(field, "targetRef"), [&](ondemand::raw_json_string part, ondemand::value text) {
@@ -260,13 +332,19 @@ DecodedObject read_object(Kind kind, ondemand::object object) {
   DecodedObject decoded;
   Metadata metadata;
   Service service;
+  Ingress ingress;
   SliceBody slice;
   Pod pod;
+  ServiceImport import;
   for_each_field(object, [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "metadata") {
       read_metadata(field, metadata);
     } else if (kind == Kind::service && key == "spec") {
       read_service_spec(field, service, decoded.odd_parts);
+    } else if (kind == Kind::service && key == "status") {
+      read_service_status(field, ingress, decoded.odd_parts);
+    } else if (kind == Kind::service_import && key == "spec") {
+      read_import_spec(field, import, decoded.odd_parts);
     } else if (kind == Kind::pod) {
       if (key == "status") read_pod_status(field, pod, decoded.odd_parts);
     } else if (kind == Kind::endpoint_slice) {
@@ -296,7 +374,15 @@ DecodedObject read_object(Kind kind, ondemand::object object) {
   if (kind == Kind::service) {
     if (!is_dns_label(decoded.key.name)) throw Refusal{"metadata.name is no DNS label"};
     service.key = decoded.key;
+    service.ingress_ips = std::move(ingress.ips);
+    service.ingress_names = std::move(ingress.names);
     decoded.content = std::move(service);
+    return decoded;
+  }
+  if (kind == Kind::service_import) {
+    if (!is_dns_label(decoded.key.name)) throw Refusal{"metadata.name is no DNS label"};
+    import.key = decoded.key;
+    decoded.content = std::move(import);
     return decoded;
   }
   if (!is_dns_subdomain(decoded.key.name)) throw Refusal{"metadata.name is no DNS subdomain"};
@@ -306,17 +392,29 @@ DecodedObject read_object(Kind kind, ondemand::object object) {
     return decoded;
   }
   if (!slice.has_type) throw Refusal{"addressType is missing"};
-  if (!slice.v4 || !is_dns_label(metadata.service_name)) {
-    if (slice.v4 && !metadata.service_name.empty()) ++decoded.odd_parts;
+  for (std::string* const name : {&metadata.service_name, &metadata.multicluster_service_name}) {
+    if (!slice.v4 || is_dns_label(*name)) continue;
+    if (!name->empty()) ++decoded.odd_parts;
+    name->clear();
+  }
+  if (!slice.v4 || (metadata.service_name.empty() && metadata.multicluster_service_name.empty())) {
     return decoded;  // host names, or of no Service
+  }
+  if (!is_cluster_id(metadata.source_cluster)) {
+    if (!metadata.source_cluster.empty()) ++decoded.odd_parts;
+    metadata.source_cluster.clear();
   }
   for (Endpoint& endpoint : slice.endpoints) {
     decoded.odd_parts += static_cast<std::uint32_t>(std::erase_if(
         endpoint.addresses, [&](const base::IpAddress& address) { return address.is_v4() != *slice.v4; }));
   }
   std::erase_if(slice.endpoints, [](const Endpoint& endpoint) { return endpoint.addresses.empty(); });
-  decoded.content =
-      EndpointSlice{decoded.key, std::move(metadata.service_name), std::move(slice.ports), std::move(slice.endpoints)};
+  decoded.content = EndpointSlice{.key = decoded.key,
+                                  .service_name = std::move(metadata.service_name),
+                                  .multicluster_service_name = std::move(metadata.multicluster_service_name),
+                                  .source_cluster = std::move(metadata.source_cluster),
+                                  .ports = std::move(slice.ports),
+                                  .endpoints = std::move(slice.endpoints)};
   return decoded;
 }
 
@@ -456,6 +554,12 @@ std::optional<ApiStatus> decode_status(std::string_view json) {
   } catch (const simdjson::simdjson_error&) {
   }
   return std::nullopt;
+}
+
+bool is_cluster_id(std::string_view text) {
+  return !text.empty() && text.size() <= label_value_octets_max && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
 }
 
 bool is_dns_label(std::string_view text) {

@@ -7,7 +7,8 @@
 // Threads: one at a time for a decoder; decode_status() from any.
 // Limits: the caller bounds the text (list_stream.hpp, watch_stream.hpp).
 // Errors: DecodeFault says which field is wrong, and whether the text was JSON of this shape at all.
-// Standards: Kubernetes API v1 and discovery.k8s.io/v1; RFC 1123 §2.1 for labels.
+// Standards: Kubernetes API v1 and discovery.k8s.io/v1, multicluster.x-k8s.io/v1alpha1 (KEP-1645); RFC 1123 §2.1 for
+// labels.
 #pragma once
 
 #include <chrono>
@@ -27,7 +28,7 @@ struct DecodedObject {
   ObjectKey key;
   std::string resource_version;
   /// Empty: the object is of no interest (a slice without a Service, or of host names); an older version of it goes.
-  std::variant<std::monostate, Namespace, Service, EndpointSlice, Pod> content;
+  std::variant<std::monostate, Namespace, Service, EndpointSlice, Pod, ServiceImport> content;
   std::uint32_t odd_parts = 0;  // ports and addresses left out
 };
 
@@ -81,5 +82,8 @@ std::optional<ApiStatus> decode_status(std::string_view json);
 
 /// A label of lower-case letters, digits and inner hyphens, as Kubernetes names things that become labels.
 bool is_dns_label(std::string_view text);
+
+/// The value of the label multicluster.kubernetes.io/source-cluster, if it can be one label of a name.
+bool is_cluster_id(std::string_view text);
 
 }  // namespace fairlead::k8s

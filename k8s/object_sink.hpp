@@ -23,6 +23,7 @@ class ObjectSink {
   virtual void upsert(Service object) = 0;
   virtual void upsert(EndpointSlice object) = 0;
   virtual void upsert(Pod object) = 0;
+  virtual void upsert(ServiceImport object) = 0;
   virtual void remove(Kind kind, const ObjectKey& key) = 0;
 };
 

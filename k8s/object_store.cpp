@@ -110,7 +110,8 @@ void ObjectStore::end_list(Kind kind) {
       }
       for (const auto& key : gone) remove_slice(key);
       break;
-    case Kind::pod: break;
+    case Kind::pod:
+    case Kind::service_import: break;
   }
   // Being in step is news for the publisher even when nothing changed.
   if (sequence_++ == drained_) changed_.notify_all();
@@ -182,6 +183,7 @@ void ObjectStore::upsert(EndpointSlice object) {
 }
 
 void ObjectStore::upsert(Pod) {}
+void ObjectStore::upsert(ServiceImport) {}
 
 void ObjectStore::remove(Kind kind, const ObjectKey& key) {
   const std::scoped_lock lock(mutex_);
@@ -189,7 +191,8 @@ void ObjectStore::remove(Kind kind, const ObjectKey& key) {
     case Kind::kNamespace: remove_namespace(key.name); break;
     case Kind::service: remove_service(joined(key)); break;
     case Kind::endpoint_slice: remove_slice(joined(key)); break;
-    case Kind::pod: break;
+    case Kind::pod:
+    case Kind::service_import: break;
   }
 }
 

@@ -66,6 +66,7 @@ class ObjectStore final : public ObjectSink {
   void upsert(Service object) override;
   void upsert(EndpointSlice object) override;
   void upsert(Pod object) override;
+  void upsert(ServiceImport object) override;
   void remove(Kind kind, const ObjectKey& key) override;
 
   struct Drained {

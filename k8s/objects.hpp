@@ -1,7 +1,8 @@
 // The Kubernetes objects that DNS is made of, with only the fields that it needs.
 //
 // Decoders fill them, the object store keeps them, the *_records functions turn them into names. Field names are those
-// of the API (v1 Service, Namespace and Pod, discovery.k8s.io/v1 EndpointSlice).
+// of the API (v1 Service, Namespace and Pod, discovery.k8s.io/v1 EndpointSlice, multicluster.x-k8s.io/v1alpha1
+// ServiceImport).
 //
 // Threads: values.
 #pragma once
@@ -15,8 +16,8 @@
 
 namespace fairlead::k8s {
 
-enum class Kind : std::uint8_t { kNamespace, service, endpoint_slice, pod };
-inline constexpr int kind_count = 4;
+enum class Kind : std::uint8_t { kNamespace, service, endpoint_slice, pod, service_import };
+inline constexpr int kind_count = 5;
 
 enum class Protocol : std::uint8_t { tcp, udp, sctp };
 
@@ -45,6 +46,9 @@ struct Service {
   std::vector<base::IpAddress> cluster_ips;  // empty when headless, ExternalName, or not yet allocated
   std::vector<ServicePort> ports;
   std::string external_name;
+  std::vector<base::IpAddress> external_ips = {};
+  std::vector<base::IpAddress> ingress_ips = {};  // status.loadBalancer.ingress: ip, or else hostname
+  std::vector<std::string> ingress_names = {};
 };
 
 struct EndpointPort {
@@ -59,13 +63,25 @@ struct Endpoint {
   bool ready = true;  // absent means ready
   std::string hostname;
   std::string target_ref_name;  // the Pod's name, for endpoint_pod_names
+  std::string zone = {};        // the topology zone as written, for zonal
 };
 
 struct EndpointSlice {
   ObjectKey key;
-  std::string service_name;  // label kubernetes.io/service-name; the slice is of no interest without it
+  // Labels; a slice with neither name is of no interest. Imported slices have the second and the third.
+  std::string service_name;                    // kubernetes.io/service-name
+  std::string multicluster_service_name = {};  // multicluster.kubernetes.io/service-name
+  std::string source_cluster = {};             // multicluster.kubernetes.io/source-cluster
   std::vector<EndpointPort> ports;
   std::vector<Endpoint> endpoints;
+};
+
+/// A Service of a set of clusters. There are no host names: the API has none.
+struct ServiceImport {
+  ObjectKey key;
+  bool headless = false;             // else ClusterSetIP
+  std::vector<base::IpAddress> ips;  // empty when headless or not yet allocated
+  std::vector<ServicePort> ports;
 };
 
 struct Pod {

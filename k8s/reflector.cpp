@@ -34,6 +34,8 @@ KindNames names_of(Kind kind) {
     case Kind::kNamespace: return {"/api/v1/namespaces", "namespaces", ""};
     case Kind::service: return {"/api/v1/services", "services", ""};
     case Kind::pod: return {"/api/v1/pods", "pods", ""};
+    case Kind::service_import:
+      return {"/apis/multicluster.x-k8s.io/v1alpha1/serviceimports", "serviceimports", "multicluster.x-k8s.io"};
     case Kind::endpoint_slice: break;
   }
   return {"/apis/discovery.k8s.io/v1/endpointslices", "endpointslices", "discovery.k8s.io"};
@@ -387,7 +389,10 @@ void Reflector::report(const ApiResult& result, std::string_view verb, std::stri
     text += std::string("; the ClusterRole must allow the verbs list and watch on ") + names.resource +
             " of apiGroup \"" + names.api_group + "\"";
   } else if (result.http_status == 404) {
-    text += std::string("; the API server does not serve ") + names.path + ", which Kubernetes does since 1.21";
+    text += std::string("; the API server does not serve ") + names.path +
+            (options_.kind == Kind::service_import
+                 ? "; install the ServiceImport CRD of the Multi-Cluster Services API, or remove 'multicluster'"
+                 : ", which Kubernetes does since 1.21");
   }
   log(base::LogLevel::warning,
       text + (is_listed_ ? "; answering from what is known, and trying again" : "; trying again"));

@@ -29,8 +29,16 @@ void check(const DecodedObject& decoded) {
     for (const ServicePort& port : object->ports)
       require(port.port != 0 && (port.name.empty() || is_dns_label(port.name)));
   }
+  if (const auto* object = std::get_if<ServiceImport>(&decoded.content)) {
+    require(is_dns_label(object->key.name) && is_dns_label(object->key.namespace_name));
+    require(!object->headless || object->ips.empty());
+  }
   if (const auto* object = std::get_if<EndpointSlice>(&decoded.content)) {
-    require(is_dns_label(object->service_name) && is_dns_label(object->key.namespace_name));
+    require(is_dns_label(object->key.namespace_name));
+    require(is_dns_label(object->service_name) || object->service_name.empty());
+    require(is_dns_label(object->multicluster_service_name) || object->multicluster_service_name.empty());
+    require(!object->service_name.empty() || !object->multicluster_service_name.empty());
+    require(is_cluster_id(object->source_cluster) || object->source_cluster.empty());
     for (const Endpoint& endpoint : object->endpoints) {
       require(!endpoint.addresses.empty());
       require(endpoint.hostname.empty() || is_dns_label(endpoint.hostname));

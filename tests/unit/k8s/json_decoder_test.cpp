@@ -171,6 +171,84 @@ TEST_CASE("addresses of the wrong family and odd host names are left out and cou
   }
 }
 
+TEST_CASE("a Service's external addresses are those of its spec and of its load balancer, by address or by name") {
+  const Service read =
+      service(R"({"metadata":{"name":"web","namespace":"default"},"status":{"loadBalancer":{"ingress":[)"
+              R"({"ip":"192.0.2.1","hostname":"ignored.example.org","ipMode":"VIP"},{"hostname":"lb.example.org"},{},)"
+              R"({"ip":"","hostname":"Second.example.org."},{"ip":"2001:db8::1"}]}},)"
+              R"("spec":{"clusterIP":"10.0.0.1","externalIPs":["198.51.100.1","2001:db8::2"]}})");
+  CHECK(read.cluster_ips == std::vector{ip("10.0.0.1")});
+  CHECK(read.external_ips == std::vector{ip("198.51.100.1"), ip("2001:db8::2")});
+  CHECK(read.ingress_ips == std::vector{ip("192.0.2.1"), ip("2001:db8::1")});
+  CHECK(read.ingress_names == std::vector<std::string>{"lb.example.org", "Second.example.org."});
+  for (const char* status : {"null", "{}", R"({"loadBalancer":null})", R"({"loadBalancer":{"ingress":null}})"}) {
+    CHECK(service(R"({"metadata":{"name":"web","namespace":"default"},"status":)" + std::string(status) + "}")
+              .ingress_ips.empty());
+  }
+  const auto odd = decode(Kind::service, R"({"metadata":{"name":"web","namespace":"default"},)"
+                                         R"("spec":{"externalIPs":["x","10.0.0.1"]},)"
+                                         R"("status":{"loadBalancer":{"ingress":[{"ip":"y"},{"hostname":")" +
+                                             std::string(300, 'h') + R"("}]}}})");
+  REQUIRE(odd);
+  CHECK(odd->odd_parts == 3);
+  CHECK(std::get<Service>(odd->content).external_ips == std::vector{ip("10.0.0.1")});
+  CHECK(std::get<Service>(odd->content).ingress_names.empty());
+  CHECK_FALSE(decode(Kind::service, service_json(R"("externalIPs":"10.0.0.1")")));
+  CHECK_FALSE(decode(Kind::service, R"({"metadata":{"name":"web","namespace":"default"},"status":7})"));
+}
+
+TEST_CASE("an endpoint keeps its topology zone, and an imported slice its Service and its cluster") {
+  const EndpointSlice read = slice(
+      R"({"metadata":{"name":"web-1","namespace":"default","labels":{)"
+      R"("multicluster.kubernetes.io/source-cluster":"Cluster-1","multicluster.kubernetes.io/service-name":"web"}},)"
+      R"("addressType":"IPv4","endpoints":[{"addresses":["10.1.0.1"],"zone":"Corp.example.com"},)"
+      R"({"addresses":["10.1.0.2"],"zone":null}]})");
+  CHECK(read.service_name.empty());
+  CHECK(read.multicluster_service_name == "web");
+  CHECK(read.source_cluster == "Cluster-1");
+  REQUIRE(read.endpoints.size() == 2);
+  CHECK(read.endpoints[0].zone == "Corp.example.com");
+  CHECK(read.endpoints[1].zone.empty());
+  const auto odd =
+      decode(Kind::endpoint_slice,
+             R"({"metadata":{"name":"web-1","namespace":"default","labels":{"kubernetes.io/service-name":"web",)"
+             R"("multicluster.kubernetes.io/service-name":"a.b","multicluster.kubernetes.io/source-cluster":"c.d"}},)"
+             R"("addressType":"IPv4","endpoints":[{"addresses":["10.1.0.1"],"zone":")" +
+                 std::string(64, 'z') + R"("}]})");
+  REQUIRE(odd);
+  CHECK(odd->odd_parts == 3);
+  const auto& kept = std::get<EndpointSlice>(odd->content);
+  CHECK(kept.service_name == "web");
+  CHECK(kept.multicluster_service_name.empty());
+  CHECK(kept.source_cluster.empty());
+  CHECK(kept.endpoints.at(0).zone.empty());
+}
+
+TEST_CASE("a ServiceImport is read from its spec") {
+  const auto import = [](std::string_view spec) {
+    return decode(Kind::service_import, R"({"apiVersion":"multicluster.x-k8s.io/v1alpha1","kind":"ServiceImport",)"
+                                        R"("metadata":{"name":"web","namespace":"default"},"spec":)" +
+                                            std::string(spec) + R"(,"status":{"clusters":[{"cluster":"c1"}]}})");
+  };
+  const auto decoded = import(R"({"type":"ClusterSetIP","ips":["10.42.0.1","fd42::1"],"sessionAffinity":"None",)"
+                              R"("ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":53,"protocol":"UDP"}]})");
+  REQUIRE(decoded);
+  const auto& read = std::get<ServiceImport>(decoded->content);
+  CHECK(read.key == ObjectKey{"default", "web"});
+  CHECK_FALSE(read.headless);
+  CHECK(read.ips == std::vector{ip("10.42.0.1"), ip("fd42::1")});
+  CHECK(read.ports == std::vector<ServicePort>{{"http", Protocol::tcp, 80}, {"", Protocol::udp, 53}});
+  const auto headless = import(R"({"type":"Headless","ips":["10.42.0.1"]})");
+  REQUIRE(headless);
+  CHECK(std::get<ServiceImport>(headless->content).headless);
+  CHECK(std::get<ServiceImport>(headless->content).ips.empty());
+  CHECK(import("null").has_value());
+  CHECK(import(R"({"ips":["x"]})").value().odd_parts == 1);
+  CHECK_FALSE(import(R"({"type":"Other"})"));
+  CHECK_FALSE(import("7"));
+  CHECK_FALSE(decode(Kind::service_import, R"({"metadata":{"name":"a.b","namespace":"default"},"spec":{}})"));
+}
+
 TEST_CASE("a Pod is its primary address") {
   struct Row {
     const char* status;

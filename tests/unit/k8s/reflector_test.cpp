@@ -64,6 +64,7 @@ class RecordingSink final : public ObjectSink {
   void upsert(Service object) override { journal.add("put " + object.key.name); }
   void upsert(EndpointSlice object) override { journal.add("put " + object.key.name); }
   void upsert(Pod object) override { journal.add("put " + object.key.name); }
+  void upsert(ServiceImport object) override { journal.add("put " + object.key.name); }
   void remove(Kind, const ObjectKey& key) override { journal.add("remove " + key.name); }
   Journal journal;
 };
