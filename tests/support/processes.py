@@ -24,6 +24,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _handed_out = set()
 _started = []
 
+# Races in libraries that are not built with ThreadSanitizer; of no effect in other builds.
+TSAN_SUPPRESSIONS = Path(__file__).with_name("tsan.supp")
+
 # What a sanitizer writes when it has found something, and what a failed assertion of libstdc++ or of libc writes.
 FINDINGS = (
     "ERROR: AddressSanitizer",
@@ -92,6 +95,7 @@ class Process:
         self.arguments = [str(argument) for argument in arguments]
         self.log_path = Path(folder) / f"{name}.log"
         variables = {} if clean_environment else dict(os.environ)
+        variables.setdefault("TSAN_OPTIONS", f"suppressions={TSAN_SUPPRESSIONS}")
         variables.update(environment or {})
         self._log = open(self.log_path, "ab")
         self._begin = self._log.tell()

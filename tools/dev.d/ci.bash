@@ -5,8 +5,8 @@ help_ci() {
 usage: tools/dev ci
 
 Setup, every test of the release build, formatting, the demo, the unit, scenario and e2e tests with AddressSanitizer and
-UndefinedBehaviorSanitizer, and a short run of every fuzz target. A skipped test is a failure. Times of all stages are
-printed; the last line counts the tests.
+UndefinedBehaviorSanitizer, the unit tests and everything at once with ThreadSanitizer, and a short run of every fuzz
+target. A skipped test is a failure. Times of all stages are printed; the last line counts the tests.
 HELP
 }
 
@@ -21,6 +21,8 @@ run_ci() {
     stage "demo" run_demo --once || failed=1
     stage "build asan" build_preset asan &&
       { stage "test asan" run_ctest asan -L '^(unit|scenario|e2e)$' || failed=1; } || failed=1
+    stage "build tsan" build_for_tsan &&
+      { stage "test tsan" run_ctest tsan -L '^(unit|stress)$' || failed=1; } || failed=1
     stage "build fuzz" build_fuzzers && { stage "test fuzz" run_ctest fuzz -L '^fuzz$' || failed=1; } || failed=1
   else
     failed=1
@@ -33,12 +35,22 @@ run_ci() {
   return $failed
 }
 
+# The server, the simulator that it reads, and the unit tests: the other tests have one thing happen at a time.
+build_for_tsan() {
+  configure_preset tsan || return
+  # shellcheck disable=SC2046
+  build_preset tsan fairlead kubesim $(targets_of tsan 'unit_[a-z0-9_]*')
+}
+
 # Only the fuzz targets: the rest of the fuzz preset is the same code compiled by another compiler.
 build_fuzzers() {
   configure_preset fuzz || return
   local targets
-  targets=$(ninja -C build/fuzz -t targets all | sed -n 's/^\(fuzz_[a-z0-9_]*\): phony$/\1/p')
+  targets=$(targets_of fuzz 'fuzz_[a-z0-9_]*')
   [ -n "$targets" ] || { say "the fuzz preset has no targets"; return 1; }
   # shellcheck disable=SC2086
   build_preset fuzz $targets
 }
+
+# targets_of PRESET PATTERN: the names of the targets that match, from the configured build.
+targets_of() { ninja -C "build/$1" -t targets all | sed -n "s/^\($2\): phony\$/\1/p"; }
