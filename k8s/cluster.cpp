@@ -32,6 +32,7 @@ class ApiCluster final : public Cluster {
                             .endpoint_pod_names = options.endpoint_pod_names,
                             .no_endpoints = options.no_endpoints,
                             .ignore_empty_services = options.ignore_empty_services,
+                            .zonal = options.zonal,
                             .zone = options.zone},
                 .local_addresses = options.local_addresses,
                 .namespaces = options.namespaces,

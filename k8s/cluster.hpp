@@ -32,6 +32,7 @@ struct ClusterOptions {
   bool endpoint_pod_names = false;
   bool no_endpoints = false;
   bool ignore_empty_services = false;
+  bool zonal = false;
   dns::DomainName zone;                          // the first forward zone: PTR targets lie in it
   std::vector<base::IpAddress> local_addresses;  // the server's own, for the apex NS
 

@@ -2,7 +2,10 @@
 //
 // Keys of `forward` are relative to the cluster zone: "\3web\7default\3svc" and what lies below; "\7default\3svc" and
 // "\7default\3pod" (when pod names are served) for each Namespace; "svc" and "pod" themselves are not in the table:
-// they always exist. SRV names are stored with their underscores; empty non-terminals have entries of their own.
+// they always exist. SRV names are stored with their underscores; empty non-terminals have entries of their own. When
+// zonal names are served, headless Services have "\5_zone\2db\7default\3svc", and an entry for each topology zone with
+// endpoints, "\2z1\3pin\5_zone\2db\7default\3svc": answers to questions rather
+// than names of the zone.
 // Keys of `reverse` are whole reverse names, "\1" "1" ... "\7in-addr\4arpa", empty non-terminals included.
 //
 // Threads: as zones::NameTable; the atomics may be read from every thread.

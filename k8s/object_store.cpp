@@ -351,6 +351,12 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
     touch(slice.service, "");
     touch_ports(slice.service, before.ports);
     touch_ports(slice.service, after.ports);
+    if (options_.records.zonal) {
+      std::vector<std::string> names;
+      append_zonal_names(before, names);
+      append_zonal_names(after, names);
+      for (auto& name : names) touch(slice.service, std::move(name));
+    }
   } else if (!service.packed.empty() && options_.records.ignore_empty_services) {
     touch(slice.service, "");
     touch_ports(slice.service, decode(service).ports);
@@ -431,7 +437,8 @@ void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writ
 
   std::vector<std::string> names = std::move(changes.names);
   if (changes.all_names) {
-    std::ranges::move(possible_names(service ? &*service : nullptr, slices), std::back_inserter(names));
+    std::ranges::move(possible_names(service ? &*service : nullptr, slices, options_.records.zonal),
+                      std::back_inserter(names));
   }
   std::ranges::sort(names, [](const std::string& a, const std::string& b) {
     return std::pair(place_of(a), std::string_view(a)) < std::pair(place_of(b), std::string_view(b));

@@ -9,6 +9,7 @@ namespace {
 // Flags of a packed address.
 constexpr std::uint8_t is_v6 = 1;
 constexpr std::uint8_t has_label = 2;
+constexpr std::uint8_t has_topology_zone = 4;
 
 void put_u8(std::string& out, std::size_t value) { out += static_cast<char>(value); }
 void put_u16(std::string& out, std::size_t value) {
@@ -119,12 +120,15 @@ Service unpack_service(std::string_view packed, ObjectKey key) {
 std::string pack(const ReadySlice& slice) {
   std::string out;
   put_ports(out, slice.ports);
-  for (const auto& [address, label] : slice.addresses) {
-    put_u8(out, (address.is_v6() ? is_v6 : 0) | (label.empty() ? 0 : has_label));
+  for (const auto& [address, label, topology_zone] : slice.addresses) {
+    put_u8(out, (address.is_v6() ? is_v6 : 0) | (label.empty() ? 0 : has_label) |
+                    (topology_zone.empty() ? 0 : has_topology_zone));
     put_octets(out, address.octets());
-    if (label.empty()) continue;
-    put_u8(out, label.size());
-    out += label;
+    for (const auto text : {label, topology_zone}) {
+      if (text.empty()) continue;
+      put_u8(out, text.size());
+      out += text;
+    }
   }
   return std::string(out.data(), out.size());
 }
@@ -138,6 +142,7 @@ ReadySlice unpack_slice(std::string_view packed) {
     const auto address = reader.address((flags & is_v6) != 0);
     slice.addresses.push_back({address, {}});
     if ((flags & has_label) != 0) slice.addresses.back().label = reader.take(reader.u8());
+    if ((flags & has_topology_zone) != 0) slice.addresses.back().topology_zone = reader.take(reader.u8());
   }
   return slice;
 }
@@ -152,6 +157,7 @@ std::vector<std::string_view> labels_of(std::string_view packed, const base::IpA
     const std::uint8_t flags = reader.u8();
     const auto found = reader.take((flags & is_v6) != 0 ? 16 : 4);
     const auto label = (flags & has_label) != 0 ? reader.take(reader.u8()) : std::string_view();
+    if ((flags & has_topology_zone) != 0) reader.take(reader.u8());
     if (found == wanted) labels.push_back(label);
   }
   return labels;

@@ -111,7 +111,10 @@ ReadySlice ready_slice(const EndpointSlice& slice, const RecordOptions& options)
   std::ranges::sort(ready.ports, {}, [](const EndpointPort& p) { return std::tie(p.name, p.protocol, p.port); });
   for (const auto& endpoint : slice.endpoints) {
     if (!endpoint.ready) continue;
-    for (const auto& address : endpoint.addresses) ready.addresses.push_back({address, own_label(endpoint, options)});
+    const std::string_view topology_zone = options.zonal ? std::string_view(endpoint.zone) : std::string_view();
+    for (const auto& address : endpoint.addresses) {
+      ready.addresses.push_back({address, own_label(endpoint, options), topology_zone});
+    }
   }
   std::ranges::sort(ready.addresses);
   return ready;
@@ -124,12 +127,37 @@ void append_port_names(std::span<const EndpointPort> ports, std::vector<std::str
   append_names(ports, names);
 }
 
-std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices) {
+std::optional<std::string> zonal_name(std::string_view topology_zone) {
+  if (topology_zone.empty()) return std::nullopt;
+  std::string name;
+  for (const auto part : std::views::split(topology_zone, '.')) {
+    const std::string_view label(part.begin(), part.end());
+    if (!is_label(label)) return std::nullopt;
+    append_label(name, to_lower(label));
+  }
+  append_label(name, "pin");
+  return name.append(zonal_branch);
+}
+
+void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names) {
+  std::vector<std::string_view> topology_zones;
+  for (const auto& address : slice.addresses) {
+    if (!address.topology_zone.empty()) topology_zones.push_back(address.topology_zone);
+  }
+  sort_unique(topology_zones);
+  for (const auto topology_zone : topology_zones) {
+    if (auto name = zonal_name(topology_zone)) names.push_back(*std::move(name));
+  }
+}
+
+std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal) {
   std::vector<std::string> names{""};
+  if (zonal) names.emplace_back(zonal_branch);
   if (service != nullptr) append_port_names(service->ports, names);
   for (const auto& slice : slices) {
     append_port_names(slice.ports, names);
-    for (const auto& [address, label] : slice.addresses) {
+    if (zonal) append_zonal_names(slice, names);
+    for (const auto& [address, label, topology_zone] : slice.addresses) {
       std::string name;
       append_label(name, label.empty() ? dashed_address(address) : to_lower(label));
       names.push_back(std::move(name));
@@ -142,8 +170,8 @@ std::vector<std::string> possible_names(const Service* service, std::span<const 
 ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlice> slices, const RecordOptions& options)
     : service_(service), slices_(slices), options_(options) {
   for (std::uint32_t i = 0; i < slices.size(); ++i) {
-    for (const auto& [address, label] : slices[i].addresses) {
-      items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i});
+    for (const auto& [address, label, topology_zone] : slices[i].addresses) {
+      items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i, topology_zone});
     }
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
@@ -164,6 +192,7 @@ std::optional<zones::NameContent> ServiceRecords::content(std::string_view name)
   }
   if (options_.no_endpoints && service_.headless) return std::nullopt;
   if (name.empty()) return service_content();
+  if (name.ends_with(zonal_branch)) return zonal_content(name);
 
   // Without endpoints there is nothing to be ignored for: `noendpoints` does not look at them.
   const bool is_empty = items_.empty() && !options_.no_endpoints;
@@ -209,6 +238,21 @@ std::optional<zones::NameContent> ServiceRecords::port_content(std::string_view 
   }
   if (carrying.empty()) return std::nullopt;
   return endpoints_content(carrying, selects);
+}
+
+// Of headless Services alone, but of those without ready endpoints too: a topology zone without endpoints is NODATA.
+std::optional<zones::NameContent> ServiceRecords::zonal_content(std::string_view name) const {
+  if (!options_.zonal || !service_.headless) return std::nullopt;
+  if (name == zonal_branch) return zones::NameContent{};
+  std::vector<Item> within;
+  std::string_view last;  // neighbours mostly share their zone
+  bool is_within = false;
+  for (const auto& item : items_) {
+    if (item.topology_zone != last) is_within = zonal_name(last = item.topology_zone) == name;
+    if (is_within) within.push_back(item);
+  }
+  if (within.empty()) return std::nullopt;
+  return endpoints_content(within, [](const EndpointPort&) { return true; });
 }
 
 template <typename Selects>

@@ -1,7 +1,8 @@
 // From a Service and its EndpointSlices to the names below "<service>.<namespace>.svc": pure functions.
 //
 // A name is given as the labels that stand in front of the Service, in wire form and lower case: "" is the Service
-// itself, "\4web0" an endpoint, "\5_http\4_tcp" a port, "\4_tcp" the empty non-terminal above it.
+// itself, "\4web0" an endpoint, "\5_http\4_tcp" a port, "\4_tcp" the empty non-terminal above it. With `zonal`, a
+// headless Service has "\5_zone", and "\2z1\3pin\5_zone" for each topology zone that has a ready endpoint.
 //
 // Threads: values. Names and contents look at the Service and the slices that they were made from.
 // Limits: what no message can hold is left out: addresses_max addresses, targets and SRV records a name.
@@ -28,16 +29,19 @@ struct RecordOptions {
   bool endpoint_pod_names = false;
   bool no_endpoints = false;
   bool ignore_empty_services = false;
+  bool zonal = false;
   dns::DomainName zone;  // PTR targets lie in it
 };
 
 /// A message of 65,535 octets holds fewer records of 16 octets, the smallest there are.
 inline constexpr std::size_t addresses_max = 4095;
 
-/// One ready address of a slice. Its label as stored; empty: the address with dashes.
+/// One ready address of a slice. Its label as stored; empty: the address with dashes. Its topology zone when zonal
+/// names are served.
 struct ReadyAddress {
   base::IpAddress address;
   std::string_view label;
+  std::string_view topology_zone = {};
   friend auto operator<=>(const ReadyAddress&, const ReadyAddress&) = default;
 };
 
@@ -63,11 +67,19 @@ std::optional<dns::DomainName> external_target(std::string_view external_name);
 /// "\3web\7default\3svc" as stored.
 std::string service_suffix(const ObjectKey& key);
 
-/// All names that the Service (null: none) and the slices can have under any options, "" included, sorted.
-std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices);
+/// Where the zonal names of a Service are: an empty non-terminal of every headless one.
+inline constexpr std::string_view zonal_branch = "\5_zone";
+/// "\2z1\3pin\5_zone"; nothing for what cannot be asked for. A topology zone may have dots.
+std::optional<std::string> zonal_name(std::string_view topology_zone);
+
+/// All names that the Service (null: none) and the slices can have under any options, "" included, sorted. Zonal ones
+/// are left out unless they are served.
+std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal = false);
 /// The names of ports with their empty non-terminals, for one list of ports.
 void append_port_names(std::span<const ServicePort> ports, std::vector<std::string>& names);
 void append_port_names(std::span<const EndpointPort> ports, std::vector<std::string>& names);
+/// The zonal names of a slice, once each.
+void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names);
 
 /// The names of one Service.
 class ServiceRecords {
@@ -82,11 +94,13 @@ class ServiceRecords {
     std::string label;
     base::IpAddress address;
     std::uint32_t slice;
+    std::string_view topology_zone;
   };
 
   std::optional<zones::NameContent> service_content() const;
   std::optional<zones::NameContent> endpoint_content(std::string_view label) const;
   std::optional<zones::NameContent> port_content(std::string_view port, std::string_view protocol) const;
+  std::optional<zones::NameContent> zonal_content(std::string_view name) const;
   template <typename Selects>
   zones::NameContent endpoints_content(std::span<const Item> items, Selects selects) const;
   template <typename Selects>

@@ -17,7 +17,6 @@ constexpr std::string_view remove_line = "remove the line";
 constexpr auto not_yet = std::to_array<NotYetRow>({
     {"kubernetes", "pods", "verified", "write 'pods insecure' or 'pods disabled'"},
     {"kubernetes", "multicluster", "", remove_line},
-    {"kubernetes", "zonal", "", remove_line},
 
     {"forward", "TO", "tls://", "forward to plain DNS"},
     {"forward", "TO", "https://", "forward to plain DNS"},

@@ -44,6 +44,13 @@ std::string_view skip_labels(std::string_view wire, std::size_t count) {
   return labels.rest();
 }
 
+// Labels of names in the branch of Services, "svc" included.
+constexpr std::size_t namespace_labels = 2;
+constexpr std::size_t service_labels = 3;
+constexpr std::size_t endpoint_labels = 4;
+constexpr std::size_t zonal_labels = 4;  // "_zone" in front of the Service
+constexpr std::size_t port_labels = 5;
+
 bool is_protocol(std::string_view label) { return label == "tcp" || label == "udp" || label == "sctp"; }
 
 // A key under construction on the stack.
@@ -91,11 +98,10 @@ NameLookup ClusterLookup::find(std::string_view prefix) const {
 }
 
 NameLookup ClusterLookup::find_in_services(std::string_view prefix, std::size_t labels) const {
-  constexpr std::size_t namespace_labels = 2;
-  constexpr std::size_t service_labels = 3;
-  constexpr std::size_t endpoint_labels = 4;
-  constexpr std::size_t port_labels = 5;
   if (labels == 1) return of_kind(NameKind::empty);
+  if (zonal_ && labels >= zonal_labels) {
+    if (const auto zonal = find_zonal(prefix, labels)) return *zonal;
+  }
   if (labels > port_labels) return of_kind(NameKind::absent);
 
   if (labels == port_labels) {
@@ -134,6 +140,28 @@ NameLookup ClusterLookup::find_in_services(std::string_view prefix, std::size_t 
     return of_kind(NameKind::absent);
   }
   return of_kind(NameKind::namespace_absent);
+}
+
+// "<topology zone>.pin|prefer._zone.<service>": with `pin` a zone without endpoints has no records, with `prefer` it
+// has those of the whole Service. Any zone can be asked for, so every name below a directive exists.
+std::optional<NameLookup> ClusterLookup::find_zonal(std::string_view prefix, std::size_t labels) const {
+  const std::string_view branch = skip_labels(prefix, labels - zonal_labels);
+  if (!branch.starts_with("\5_zone") || table_.forward.find(branch) == nullptr) return std::nullopt;
+  if (labels == zonal_labels) return of_kind(NameKind::empty);
+  const std::string_view directive = skip_labels(prefix, labels - zonal_labels - 1);
+  const bool prefers = directive.starts_with("\6prefer");
+  if (!prefers && !directive.starts_with("\3pin")) return of_kind(NameKind::absent);
+  const std::string_view topology_zone = prefix.substr(0, prefix.size() - directive.size());
+  if (topology_zone.empty()) return of_kind(NameKind::empty);
+
+  KeyBuffer key;
+  key.append(topology_zone);
+  key.append("\3pin");
+  key.append(branch);
+  const auto* entry = table_.forward.find(key.view());
+  if (entry == nullptr && prefers) entry = table_.forward.find(skip_labels(branch, 1));
+  if (entry == nullptr || entry->presence() == zones::Presence::no_ready_endpoints) return of_kind(NameKind::empty);
+  return found(*entry);
 }
 
 NameLookup ClusterLookup::find_in_pods(std::string_view prefix, std::size_t labels) const {

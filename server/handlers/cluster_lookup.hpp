@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "k8s/cluster_table.hpp"
 #include "zones/base/ip_address.hpp"
@@ -40,17 +42,21 @@ struct NameLookup {
 
 class ClusterLookup {
  public:
-  ClusterLookup(const k8s::ClusterTable& table, bool pod_names) : table_(table), pod_names_(pod_names) {}
+  ClusterLookup(const k8s::ClusterTable& table, bool pod_names, bool zonal)
+      : table_(table), pod_names_(pod_names), zonal_(zonal) {}
 
   /// `prefix`: lower-case labels left of the zone; not empty.
   NameLookup find(std::string_view prefix) const;
 
  private:
   NameLookup find_in_services(std::string_view prefix, std::size_t labels) const;
+  /// At "_zone.<service>" or below; nothing where that is no headless Service.
+  std::optional<NameLookup> find_zonal(std::string_view prefix, std::size_t labels) const;
   NameLookup find_in_pods(std::string_view prefix, std::size_t labels) const;
 
   const k8s::ClusterTable& table_;
   bool pod_names_;
+  bool zonal_;
 };
 
 /// The address in a pod name's first label: "10-244-0-7", "fd00--7". Nothing when it is none.

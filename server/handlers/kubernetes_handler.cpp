@@ -74,7 +74,7 @@ KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shar
       options_(options),
       cluster_(std::move(cluster)),
       local_addresses_(std::move(local_addresses)),
-      lookup_(cluster_->table(), options.pods == KubernetesOptions::Pods::insecure),
+      lookup_(cluster_->table(), options.pods == KubernetesOptions::Pods::insecure, options.zonal),
       rotates_answers_(rotates_answers) {
   std::ranges::stable_sort(zones_, std::ranges::greater{}, [](const auto& zone) { return zone.view().label_count(); });
 }

@@ -175,3 +175,26 @@ def test_fallthrough_is_for_names_that_do_not_exist_in_its_zones(scenario, clust
         "9.9.9.10.in-addr.arpa.": [["192.0.2.7"], [], []],
     }
     assert "aa" not in everywhere.ask("missing.shop.svc.cluster.local").flags
+
+
+def test_an_endpoint_that_moves_to_another_zone_is_found_there_and_the_rest_does_not_change(scenario):
+    def slice_in(*zones):
+        return endpoint_slice("db-1", "db", "bank", [
+            {"addresses": [f"10.244.0.{n}"], "hostname": f"db-{n}", "zone": zone}
+            for n, zone in enumerate(zones, 1)], [("pg", 5432)])
+
+    cluster = scenario.cluster(namespace("bank"), service("db", "bank", [("pg", 5432)], clusterIP="None"),
+                               slice_in("north", "north", "south.example"))
+    server = scenario.server("", cluster, "zonal")
+    names = [f"{zone}.{how}._zone.db.bank.svc.{ZONE}" for zone in ("north", "South.Example") for how in ("pin", "prefer")]
+    everyone = ["10.244.0.1", "10.244.0.2", "10.244.0.3"]
+    assert [answer_of(server, name) for name in names] == [
+        everyone[:2], everyone[:2], everyone[2:], everyone[2:]]
+    srv = server.ask(f"south.example.pin._zone.db.bank.svc.{ZONE}", "SRV")
+    assert srv.data() == [f"0 100 5432 db-3.db.bank.svc.{ZONE}."]
+    cluster.apply(slice_in("north", "north", "north"))
+    wait_until(lambda: answer_of(server, names[0]) == everyone, 10, "three endpoints in the north")
+    assert [answer_of(server, name) for name in names] == [everyone, everyone, [], everyone]
+    assert answer_of(server, f"db.bank.svc.{ZONE}") == everyone
+    without = scenario.server("", cluster)
+    assert {answer_of(without, name) for name in names} == {"NXDOMAIN"}

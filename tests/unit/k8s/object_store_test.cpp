@@ -91,6 +91,7 @@ class World {
       one.addresses.push_back(ip());
       one.ready = below(4) != 0;
       if (below(3) == 0) one.hostname = below(2) == 0 ? "pod-0" : "pod-1";
+      one.zone = std::vector<std::string>{"", "Z1", "z1", "a.z2", "not..asked"}[below(5)];
       if (below(3) == 0) one.target_ref_name = "target-" + std::to_string(below(2));
       made.endpoints.push_back(std::move(one));
     }
@@ -159,6 +160,7 @@ TEST_CASE("the table depends on the objects alone, not on the order of events, d
                                                 .endpoint_pod_names = world.below(2) == 0,
                                                 .no_endpoints = world.below(6) == 0,
                                                 .ignore_empty_services = world.below(2) == 0,
+                                                .zonal = world.below(2) == 0,
                                                 .zone = {}});
     options.local_addresses = addresses({"10.0.0.1", "fd00::1"});
     if (world.below(6) == 0) options.namespaces = {"m"};

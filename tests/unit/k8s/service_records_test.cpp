@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "k8s/packed_objects.hpp"
 #include "k8s/service_records.hpp"
 #include "record_table.hpp"
 
@@ -204,6 +205,50 @@ TEST_CASE("an endpoint is named by host name, by Pod name when wanted, or by its
   CHECK(dashed_address(address("fd00::1")) == "fd00--1");
   CHECK(dashed_address(address("fd00::")) == "fd00--0");
   CHECK(dashed_address(address("::ffff:10.0.0.1")) == "--ffff-10-0-0-1");
+}
+
+TEST_CASE("zonal names are those of the topology zones that have ready endpoints, of headless Services alone") {
+  const auto in = [](Endpoint made, std::string topology_zone) {
+    made.zone = std::move(topology_zone);
+    return made;
+  };
+  const auto objects = [&](RecordOptions options) {
+    return table_of(
+        std::move(options), headless_service("default/db"), headless_service("default/idle"),
+        cluster_ip_service("default/web", {"10.0.0.1"}),
+        slice("default/web-1", "web", {}, {in(endpoint({"10.1.0.1"}), "z1")}),
+        slice("default/idle-1", "idle", {}, {in(not_ready({"10.1.0.2"}), "z1")}),
+        slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}},
+              {in(endpoint({"10.1.0.5"}, "db-0"), "Z1"), in(endpoint({"10.1.0.6"}, "db-1"), "corp.example.com")}),
+        slice("default/db-2", "db", {{"sql", Protocol::tcp, 5432}},
+              {in(endpoint({"10.1.0.7"}, "db-2"), "z1"), in(not_ready({"10.1.0.8"}), "z3"),
+               in(endpoint({"10.1.0.9"}, "db-3"), "not..asked"), endpoint({"10.1.0.10"}, "db-4")}));
+  };
+  const auto table = objects({.zonal = true, .zone = {}});
+  std::string zonal = "\n";
+  for (const auto& [owner, content] : table.names) {
+    if (!owner.contains("_zone")) continue;
+    for (const auto& line : lines(owner, content)) zonal += line + "\n";
+  }
+  CHECK(zonal == R"(
+_zone.db.default.svc exists
+_zone.idle.default.svc exists
+corp.example.com.pin._zone.db.default.svc A 10.1.0.6
+corp.example.com.pin._zone.db.default.svc SRV 0 100 5432 db-1.db.default.svc glue 10.1.0.6
+z1.pin._zone.db.default.svc A 10.1.0.5
+z1.pin._zone.db.default.svc A 10.1.0.7
+z1.pin._zone.db.default.svc SRV 0 50 5432 db-0.db.default.svc glue 10.1.0.5
+z1.pin._zone.db.default.svc SRV 0 50 5432 db-2.db.default.svc glue 10.1.0.7
+)");
+  for (const auto& [owner, content] : objects({}).names) CHECK_FALSE(owner.contains("_zone"));
+}
+
+TEST_CASE("an endpoint's topology zone takes room in the store only when zonal names are served") {
+  EndpointSlice zoned = slice("default/db-1", "db", {}, {endpoint({"10.1.0.5"})});
+  const auto plain = pack(ready_slice(zoned, {}));
+  zoned.endpoints[0].zone = "us-west-2a";
+  CHECK(pack(ready_slice(zoned, {})) == plain);
+  CHECK(pack(ready_slice(zoned, {.zonal = true, .zone = {}})).size() == plain.size() + 11);
 }
 
 TEST_CASE("names go out as stored, and are found in lower case") {

@@ -80,7 +80,6 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:4: found '=' where ',' between two requirements should be; write a selector such as "
      "'tier=web,environment in (staging, qa),!legacy'\n"},
     {"kubernetes {\nzonal\nnoendpoints\n}",
-     "Corefile:3: 'zonal' of 'kubernetes' is not supported by this version yet; remove the line\n"
      "Corefile:3: 'zonal' needs the endpoints that 'noendpoints' switches off; remove one of them\n"},
     {"kubernetes {\nmulticluster clusterset.local\n}",
      "Corefile:3: 'multicluster' of 'kubernetes' is not supported by this version yet; remove the line\n"

@@ -111,6 +111,7 @@ class ClusterFixture {
     store.records.endpoint_pod_names = options.endpoint_pod_names;
     store.records.no_endpoints = !options.endpoints;
     store.records.ignore_empty_services = options.ignore_empty_service;
+    store.records.zonal = options.zonal;
     store.records.zone = options.zones[options.primary_zone];
     return store;
   }

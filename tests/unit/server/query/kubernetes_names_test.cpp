@@ -282,5 +282,68 @@ TEST_CASE("an answer too large for the client's UDP size is cut at a record with
   CHECK(srvs.size() > 1001);
 }
 
+TEST_CASE("zonal names answer for headless Services, pin or prefer, and are not there without the option") {
+  auto options = ClusterFixture::default_options();
+  options.zonal = true;
+  ClusterFixture cluster(options);
+  auto& store = cluster.cluster->store();
+  store.upsert(k8s::Namespace{"shop"});
+  store.upsert(service("shop", "web", {"10.96.0.1"}));
+  store.upsert(service("shop", "db", {}));
+  store.upsert(service("shop", "idle", {}));
+  k8s::Endpoint first = endpoint("10.244.0.1", "db-0"), second = endpoint("10.244.0.2", "db-1");
+  first.zone = "Us-West-2a";
+  second.zone = "corp.example.com";
+  store.upsert(slice("shop", "db", {first, second}, {{"pg", Protocol::tcp, 5432}}));
+  cluster.sync();
+  const auto a = [](const char* qname, std::initializer_list<const char*> addresses) {
+    Lines lines{"NOERROR aa"};
+    for (const char* address : addresses) lines.push_back("answer: " + std::string(qname) + ". 5 A " + address);
+    return Expectation{qname, RRType::a, lines};
+  };
+  const auto none = [](const char* qname) { return Expectation{qname, RRType::a, {"NOERROR aa", soa}}; };
+  const auto absent = [](const char* qname) { return Expectation{qname, RRType::a, {"NXDOMAIN aa", soa}}; };
+  const std::vector<Expectation> table{
+      a("us-west-2a.pin._zone.db.shop.svc.cluster.local", {"10.244.0.1"}),
+      a("US-WEST-2A.PIN._ZONE.DB.shop.svc.cluster.local", {"10.244.0.1"}),
+      a("corp.example.com.pin._zone.db.shop.svc.cluster.local", {"10.244.0.2"}),
+      a("corp.example.com.prefer._zone.db.shop.svc.cluster.local", {"10.244.0.2"}),
+      a("nowhere.prefer._zone.db.shop.svc.cluster.local", {"10.244.0.1", "10.244.0.2"}),
+      a("n.o.w.h.e.r.e.prefer._zone.db.shop.svc.cluster.local", {"10.244.0.1", "10.244.0.2"}),
+      none("nowhere.pin._zone.db.shop.svc.cluster.local"),
+      none("com.pin._zone.db.shop.svc.cluster.local"),
+      none("x.us-west-2a.pin._zone.db.shop.svc.cluster.local"),
+      none("us-west-2a.pin._zone.idle.shop.svc.cluster.local"),
+      none("us-west-2a.prefer._zone.idle.shop.svc.cluster.local"),
+      none("_zone.db.shop.svc.cluster.local"),
+      none("pin._zone.db.shop.svc.cluster.local"),
+      none("prefer._zone.db.shop.svc.cluster.local"),
+      {"us-west-2a.pin._zone.db.shop.svc.cluster.local", RRType::txt, {"NOERROR aa", soa}},
+      {"us-west-2a.pin._zone.db.shop.svc.cluster.local", RRType::aaaa, {"NOERROR aa", soa}},
+      {"us-west-2a.pin._zone.db.shop.svc.cluster.local",
+       RRType::srv,
+       {"NOERROR aa",
+        "answer: us-west-2a.pin._zone.db.shop.svc.cluster.local. 5 SRV 0 100 5432 db-0.db.shop.svc.cluster.local.",
+        "additional: db-0.db.shop.svc.cluster.local. 5 A 10.244.0.1"}},
+      absent("us-west-2a.near._zone.db.shop.svc.cluster.local"),
+      absent("near._zone.db.shop.svc.cluster.local"),
+      absent("us-west-2a.pin.zone.db.shop.svc.cluster.local"),
+      absent("us-west-2a.pin._zone.web.shop.svc.cluster.local"),
+      absent("us-west-2a.pin._zone.missing.shop.svc.cluster.local"),
+      absent("us-west-2a.pin._zone.shop.svc.cluster.local"),
+      absent("us-west-2a.pin._zone.db.shop.pod.cluster.local"),
+      absent("_zone.web.shop.svc.cluster.local"),
+      absent("pin._zone.web.shop.svc.cluster.local"),
+  };
+  for (const auto& [qname, qtype, reply] : table) {
+    INFO(qname << " " << to_string(qtype));
+    CHECK(cluster.ask(qname, qtype) == reply);
+  }
+  for (const char* qname : {"us-west-2a.pin._zone.db.shop.svc.cluster.local", "_zone.db.shop.svc.cluster.local",
+                            "pin._zone.db.shop.svc.cluster.local"}) {
+    CHECK(shop().ask(qname, RRType::a) == Lines{"NXDOMAIN aa", soa});
+  }
+}
+
 }  // namespace
 }  // namespace fairlead::test
