@@ -71,7 +71,7 @@ class Publisher::Writer final : public NameWriter {
     {
       const base::ReadSection section;
       const zones::NameEntry* const now = table.find(key);
-      if (now != nullptr && has_same_records(*now, *entry)) {
+      if (now != nullptr && *now == *entry) {
         ++batch_.unchanged;
         return;
       }
@@ -87,27 +87,6 @@ class Publisher::Writer final : public NameWriter {
     ++batch_.erases;
     table.erase(key);
     return true;
-  }
-
-  static bool has_same_records(const zones::NameEntry& a, const zones::NameEntry& b) {
-    const auto same = [](auto x, auto y) { return std::ranges::equal(x, y); };
-    if (a.presence() != b.presence() || a.ttl() != b.ttl() || a.srv_count() != b.srv_count() ||
-        a.target_count() != b.target_count() || a.srv_weight() != b.srv_weight() ||
-        !same(a.a_records(), b.a_records()) || !same(a.aaaa_records(), b.aaaa_records()) ||
-        !same(a.srv_suffix(), b.srv_suffix()) || !same(a.cname(), b.cname()) || !same(a.ptrs(), b.ptrs())) {
-      return false;
-    }
-    const std::size_t targets = targets_octets(a);
-    return targets == targets_octets(b) && std::memcmp(a.srvs(), b.srvs(), a.srv_count() * 4 + targets) == 0;
-  }
-
-  static std::size_t targets_octets(const zones::NameEntry& entry) {
-    const std::uint8_t* at = entry.targets();
-    for (std::size_t left = entry.target_count(); left > 0; --left) {
-      at += 1 + at[0];
-      at += 4 + (at[0] << 8 | at[1]) * 4 + (at[2] << 8 | at[3]) * 16;
-    }
-    return static_cast<std::size_t>(at - entry.targets());
   }
 
   Publisher& publisher_;

@@ -21,26 +21,6 @@ std::uint8_t* write_record_head(std::uint8_t* at, std::uint16_t owner_pointer, d
   return at + record_fixed_octets;
 }
 
-// A packed target of an entry; see NameEntry::targets().
-struct TargetView {
-  std::span<const std::uint8_t> label;  // with its length octet; empty for the suffix itself
-  std::size_t v4_count;
-  std::size_t v6_count;
-  const std::uint8_t* addresses;
-  const std::uint8_t* end;
-};
-
-TargetView read_target(const std::uint8_t* at) {
-  TargetView target;
-  target.label = *at == 0 ? std::span<const std::uint8_t>{} : std::span<const std::uint8_t>{at, 1u + *at};
-  at += 1 + *at;
-  target.v4_count = dns::read_u16(at);
-  target.v6_count = dns::read_u16(at + 2);
-  target.addresses = at + 4;
-  target.end = target.addresses + target.v4_count * 4 + target.v6_count * 16;
-  return target;
-}
-
 // Where in the message the name of each target stands, so that glue can point to it. Answers with more targets than
 // this are larger than any UDP reply; their glue spells the owner out.
 constexpr std::size_t targets_remembered_max = 64;
@@ -48,39 +28,35 @@ constexpr std::size_t targets_remembered_max = 64;
 class SrvCopier {
  public:
   SrvCopier(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, std::uint16_t owner_pointer)
-      : writer_(writer), entry_(entry), zone_(zone), owner_pointer_(owner_pointer) {}
+      : writer_(writer), srvs_(entry), ttl_(entry.ttl()), zone_(zone), owner_pointer_(owner_pointer) {}
 
   Copied copy(std::uint32_t rotation) {
-    const std::size_t count = entry_.srv_count();
-    // Targets are packed and read in order; SRVs of one port follow the targets' order, so a running cursor serves.
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t index = (i + rotation) % count;
-      if (!copy_one(index)) return Copied::truncated;
+    const std::size_t count = srvs_.count();
+    std::size_t index = rotation % count;
+    for (std::size_t left = count; left > 0; --left) {
+      if (!copy_one(srvs_[index])) return Copied::truncated;
+      if (++index == count) index = 0;
     }
     copy_glue();
     return Copied::whole;
   }
 
  private:
-  bool copy_one(std::size_t index) {
-    std::uint16_t port;
-    std::uint16_t target_index;
-    std::memcpy(&port, entry_.srvs() + index * 4, 2);
-    std::memcpy(&target_index, entry_.srvs() + index * 4 + 2, 2);
-    const TargetView target = seek(target_index);
-    const std::size_t name_octets = target.label.size() + entry_.srv_suffix().size() + zone_.size();
+  bool copy_one(SrvRecords::Srv srv) {
+    const SrvTarget& target = srvs_.target(srv.target);
+    const std::size_t name_octets = target.label().size() + srvs_.suffix().size() + zone_.size();
     const std::size_t octets = record_fixed_octets + srv_fixed_octets + name_octets;
     // A long client zone can push a target over 255 octets: such a name cannot exist, so neither can its record.
     if (name_octets > dns::name_octets_max) return true;
     if (octets > writer_.room()) return false;
-    std::uint8_t* at = write_record_head(writer_.cursor(), owner_pointer_, dns::RRType::srv, entry_.ttl(),
-                                         srv_fixed_octets + name_octets);
+    std::uint8_t* at =
+        write_record_head(writer_.cursor(), owner_pointer_, dns::RRType::srv, ttl_, srv_fixed_octets + name_octets);
     dns::write_u16(at, 0);
-    dns::write_u16(at + 2, entry_.srv_weight());
-    dns::write_u16(at + 4, port);
-    if (target_index < targets_remembered_max && name_offsets_[target_index] == 0) {
+    dns::write_u16(at + 2, srvs_.weight());
+    dns::write_u16(at + 4, srv.port);
+    if (srv.target < targets_remembered_max && name_offsets_[srv.target] == 0) {
       const std::size_t offset = writer_.size() + record_fixed_octets + srv_fixed_octets;
-      name_offsets_[target_index] = static_cast<std::uint16_t>(std::min(offset, dns::pointer_offset_max + 1));
+      name_offsets_[srv.target] = static_cast<std::uint16_t>(std::min(offset, dns::pointer_offset_max + 1));
     }
     write_target_name(at + srv_fixed_octets, target);
     writer_.advance(octets, 1, Section::answer);
@@ -88,21 +64,23 @@ class SrvCopier {
   }
 
   void copy_glue() {
-    const std::uint8_t* at = entry_.targets();
-    for (std::size_t i = 0; i < entry_.target_count(); ++i) {
-      const TargetView target = read_target(at);
-      at = target.end;
-      if (target.label.size() + entry_.srv_suffix().size() + zone_.size() > dns::name_octets_max) continue;
-      const std::uint8_t* address = target.addresses;
-      for (std::size_t n = 0; n < target.v4_count + target.v6_count; ++n) {
-        const bool v4 = n < target.v4_count;
-        if (!copy_glue_record(i, target, v4 ? dns::RRType::a : dns::RRType::aaaa, {address, v4 ? 4u : 16u})) return;
-        address += v4 ? 4 : 16;
-      }
+    for (std::size_t i = 0; i < srvs_.target_count(); ++i) {
+      const SrvTarget& target = srvs_.target(i);
+      if (target.label().size() + srvs_.suffix().size() + zone_.size() > dns::name_octets_max) continue;
+      if (!copy_glue_of(i, target, dns::RRType::a, target.a_addresses(), 4)) return;
+      if (!copy_glue_of(i, target, dns::RRType::aaaa, target.aaaa_addresses(), 16)) return;
     }
   }
 
-  bool copy_glue_record(std::size_t index, const TargetView& target, dns::RRType type,
+  bool copy_glue_of(std::size_t index, const SrvTarget& target, dns::RRType type,
+                    std::span<const std::uint8_t> addresses, std::size_t address_octets) {
+    for (; !addresses.empty(); addresses = addresses.subspan(address_octets)) {
+      if (!copy_glue_record(index, target, type, addresses.first(address_octets))) return false;
+    }
+    return true;
+  }
+
+  bool copy_glue_record(std::size_t index, const SrvTarget& target, dns::RRType type,
                         std::span<const std::uint8_t> address) {
     std::uint8_t owner[dns::name_octets_max];
     std::size_t owner_octets = 2;
@@ -113,36 +91,50 @@ class SrvCopier {
     } else {
       owner_octets = static_cast<std::size_t>(write_target_name(owner, target) - owner);
     }
-    return writer_.append(Section::additional, {owner, owner_octets}, type, entry_.ttl(), address);
+    return writer_.append(Section::additional, {owner, owner_octets}, type, ttl_, address);
   }
 
-  std::uint8_t* write_target_name(std::uint8_t* at, const TargetView& target) const {
-    at = std::ranges::copy(target.label, at).out;
-    at = std::ranges::copy(entry_.srv_suffix(), at).out;
+  std::uint8_t* write_target_name(std::uint8_t* at, const SrvTarget& target) const {
+    at = std::ranges::copy(target.label(), at).out;
+    at = std::ranges::copy(srvs_.suffix(), at).out;
     return std::ranges::copy(zone_.wire(), at).out;
   }
 
-  TargetView seek(std::size_t index) {
-    if (cursor_ == nullptr || index < cursor_index_) {
-      cursor_ = entry_.targets();
-      cursor_index_ = 0;
-    }
-    while (true) {
-      const TargetView target = read_target(cursor_);
-      if (cursor_index_ == index) return target;
-      cursor_ = target.end;
-      ++cursor_index_;
-    }
-  }
-
   dns::MessageWriter& writer_;
-  const NameEntry& entry_;
+  SrvRecords srvs_;
+  std::uint32_t ttl_;
   dns::NameView zone_;
   std::uint16_t owner_pointer_;
-  const std::uint8_t* cursor_ = nullptr;
-  std::size_t cursor_index_ = 0;
   std::uint16_t name_offsets_[targets_remembered_max] = {};
 };
+
+// Records of one type and RDATA length. The size is a constant, so that each copy is a few instructions.
+template <std::size_t address_octets>
+void write_addresses(std::uint8_t* at, const std::uint8_t* head, std::span<const std::uint8_t> addresses) {
+  const std::uint8_t* address = addresses.data();
+  for (std::size_t left = addresses.size() / address_octets; left > 0; --left) {
+    std::memcpy(at, head, record_fixed_octets);
+    std::memcpy(at + record_fixed_octets, address, address_octets);
+    at += record_fixed_octets + address_octets;
+    address += address_octets;
+  }
+}
+
+template <std::size_t address_octets>
+Copied copy_family(dns::MessageWriter& writer, std::span<const std::uint8_t> addresses, const std::uint8_t* head,
+                   std::uint32_t rotation) {
+  constexpr std::size_t record_octets = record_fixed_octets + address_octets;
+  const std::size_t count = addresses.size() / address_octets;
+  const std::size_t taken = std::min(count, writer.room() / record_octets);
+  const std::size_t first = count == 1 ? 0 : rotation % count;
+  const std::size_t before_wrap = std::min(taken, count - first);
+  std::uint8_t* const begin = writer.cursor();
+  write_addresses<address_octets>(begin, head, addresses.subspan(first * address_octets, before_wrap * address_octets));
+  write_addresses<address_octets>(begin + before_wrap * record_octets, head,
+                                  addresses.first((taken - before_wrap) * address_octets));
+  writer.advance(taken * record_octets, taken, Section::answer);
+  return taken == count ? Copied::whole : Copied::truncated;
+}
 
 // Names in RDATA one behind the other, each a record.
 Copied copy_names(dns::MessageWriter& writer, std::span<const std::uint8_t> names, dns::RRType type, std::uint32_t ttl,
@@ -163,26 +155,16 @@ Copied copy_names(dns::MessageWriter& writer, std::span<const std::uint8_t> name
 
 Copied copy_addresses(dns::MessageWriter& writer, const NameEntry& entry, dns::RRType type, CopyOptions options) {
   const bool v4 = type == dns::RRType::a;
-  const auto records = v4 ? entry.a_records() : entry.aaaa_records();
-  const std::size_t record_octets = v4 ? a_record_octets : aaaa_record_octets;
-  const std::size_t count = v4 ? entry.a_count() : entry.aaaa_count();
-  if (count == 0) return Copied::whole;
-
-  const std::size_t taken = std::min(count, writer.room() / record_octets);
-  const std::size_t first = count == 1 ? 0 : options.rotation % count;
-  const std::size_t before_wrap = std::min(taken, count - first);
-  std::uint8_t* const begin = writer.cursor();
-  std::memcpy(begin, records.data() + first * record_octets, before_wrap * record_octets);
-  std::memcpy(begin + before_wrap * record_octets, records.data(), (taken - before_wrap) * record_octets);
-  if (options.owner_pointer != dns::question_pointer) {
-    for (std::size_t i = 0; i < taken; ++i) dns::write_u16(begin + i * record_octets, options.owner_pointer);
-  }
-  writer.advance(taken * record_octets, taken, Section::answer);
-  return taken == count ? Copied::whole : Copied::truncated;
+  const auto addresses = v4 ? entry.a_addresses() : entry.aaaa_addresses();
+  if (addresses.empty()) return Copied::whole;
+  std::uint8_t head[record_fixed_octets];
+  write_record_head(head, options.owner_pointer, type, entry.ttl(), v4 ? 4 : 16);
+  return v4 ? copy_family<4>(writer, addresses, head, options.rotation)
+            : copy_family<16>(writer, addresses, head, options.rotation);
 }
 
 Copied copy_srvs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, CopyOptions options) {
-  if (entry.srv_count() == 0) return Copied::whole;
+  if (!entry.has_srv()) return Copied::whole;
   return SrvCopier(writer, entry, zone, options.owner_pointer).copy(options.rotation);
 }
 

@@ -1,169 +1,38 @@
 #include "zones/name_table.hpp"
 
-#include <urcu-qsbr.h>
-
-#include <urcu/rculfhash.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <random>
-#include <tuple>
-#include <type_traits>
 
 #include "zones/base/published.hpp"
-#include "zones/base/race_annotations.hpp"
-#include "zones/dns/message_writer.hpp"
 
 namespace fairlead::zones {
 namespace {
 
-constexpr std::size_t count_max = 65535;
-constexpr std::size_t key_octets_max = dns::name_octets_max - 1;  // a name without its root label
-// A power of two, and small: a reload may hold several tables for some seconds.
-constexpr unsigned long buckets_first = 1024;
+// A reload may hold several tables for some seconds, so one begins small.
+constexpr std::size_t cells_min = 64;
 
-struct Lookup {
-  std::string_view key;
-};
+// A cell: free, a mark, or an entry's address below 16 bits of its hash.
+using Cell = std::uint64_t;
+constexpr Cell free_cell = 0;
+constexpr Cell mark = 1;  // no address
+constexpr int tag_shift = 48;
+constexpr Cell address_bits = (Cell{1} << tag_shift) - 1;
 
-std::uint8_t* write_address_record(std::uint8_t* at, const base::IpAddress& address, std::uint32_t ttl) {
-  const auto octets = address.octets();
-  dns::write_u16(at, dns::question_pointer);
-  dns::write_u16(at + 2, static_cast<std::uint16_t>(address.is_v4() ? dns::RRType::a : dns::RRType::aaaa));
-  dns::write_u16(at + 4, static_cast<std::uint16_t>(dns::RRClass::in));
-  dns::write_u32(at + 6, ttl);
-  dns::write_u16(at + 10, static_cast<std::uint16_t>(octets.size()));
-  return std::ranges::copy(octets, at + 12).out;
+Cell tag_of(std::uint64_t hash) { return hash & ~address_bits; }
+
+Cell cell_of(const NameEntry* entry, std::uint64_t hash) {
+  return tag_of(hash) | static_cast<Cell>(reinterpret_cast<std::uintptr_t>(entry));
 }
 
-// Addresses of one family, sorted and once each, so that equal content gives equal bytes.
-std::vector<base::IpAddress> select_family(const std::vector<base::IpAddress>& addresses, bool v4) {
-  std::vector<base::IpAddress> selected;
-  std::ranges::copy_if(addresses, std::back_inserter(selected), [v4](const auto& a) { return a.is_v4() == v4; });
-  std::ranges::sort(selected);
-  const auto repeated = std::ranges::unique(selected);
-  selected.erase(repeated.begin(), repeated.end());
-  if (selected.size() > count_max) selected.resize(count_max);
-  return selected;
-}
+bool is_entry(Cell cell) { return cell > mark; }
 
-// Packs a target behind `packed`; see NameEntry::targets().
-void pack_target(std::vector<std::uint8_t>& packed, const NameContent::Target& target) {
-  const std::size_t label_octets = std::min(target.label.size(), dns::label_octets_max);
-  packed.push_back(static_cast<std::uint8_t>(label_octets));
-  packed.insert(packed.end(), target.label.begin(), target.label.begin() + static_cast<std::ptrdiff_t>(label_octets));
-  const auto a = select_family(target.addresses, true);
-  const auto aaaa = select_family(target.addresses, false);
-  std::uint8_t counts[4];
-  dns::write_u16(counts, static_cast<std::uint16_t>(a.size()));
-  dns::write_u16(counts + 2, static_cast<std::uint16_t>(aaaa.size()));
-  packed.insert(packed.end(), std::begin(counts), std::end(counts));
-  for (const auto* family : {&a, &aaaa}) {
-    for (const auto& address : *family) {
-      packed.insert(packed.end(), address.octets().begin(), address.octets().end());
-    }
-  }
-}
-
-}  // namespace
-
-bool operator==(const NameContent& a, const NameContent& b) {
-  const auto same_target = [](const NameContent::Target& x, const NameContent::Target& y) {
-    return x.label == y.label && x.addresses == y.addresses;
-  };
-  const auto same_srv = [](const NameContent::Srv& x, const NameContent::Srv& y) {
-    return x.port == y.port && x.target == y.target;
-  };
-  return a.presence == b.presence && a.addresses == b.addresses && a.srv_weight == b.srv_weight &&
-         a.srv_suffix == b.srv_suffix && std::ranges::equal(a.targets, b.targets, same_target) &&
-         std::ranges::equal(a.srvs, b.srvs, same_srv) && a.cname == b.cname && a.ptrs == b.ptrs;
-}
-
-bool operator==(const NameEntry& a, const NameEntry& b) {
-  const auto head = [](const NameEntry& e) {
-    return std::tie(e.names_offset_, e.names_octets_, e.ttl_, e.a_count_, e.aaaa_count_, e.srv_count_, e.target_count_,
-                    e.srv_weight_, e.key_octets_, e.suffix_octets_, e.presence_, e.rdata_is_cname_);
-  };
-  return head(a) == head(b) && std::memcmp(a.body(), b.body(), a.names_offset_ + std::size_t{a.names_octets_}) == 0;
-}
-
-void NameEntry::Deleter::operator()(NameEntry* entry) const { std::free(entry); }
-
-NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& content, std::uint32_t ttl) {
-  static_assert(std::is_trivially_destructible_v<NameEntry>, "entries are freed as memory");
-  static_assert(sizeof(cds_lfht_node) == sizeof(NameEntry::node_) && alignof(cds_lfht_node) <= 8);
-
-  if (key.size() > key_octets_max) return nullptr;
-  const auto a = select_family(content.addresses, true);
-  const auto aaaa = select_family(content.addresses, false);
-  const bool has_targets = content.srv_suffix.size() <= key_octets_max;
-  const std::string_view suffix = has_targets ? content.srv_suffix : std::string_view();
-  const std::size_t target_count = has_targets ? std::min(content.targets.size(), count_max) : 0;
-  std::vector<std::uint8_t> targets;
-  for (std::size_t i = 0; i < target_count; ++i) pack_target(targets, content.targets[i]);
-  std::vector<NameContent::Srv> srvs;
-  std::ranges::copy_if(content.srvs, std::back_inserter(srvs),
-                       [&](const auto& srv) { return srv.target < target_count; });
-  if (srvs.size() > count_max) srvs.resize(count_max);
-
-  std::size_t octets = key.size() + a.size() * a_record_octets + aaaa.size() * aaaa_record_octets + suffix.size() +
-                       srvs.size() * 4 + targets.size();
-  const std::size_t names_offset = octets;
-  if (content.cname) {
-    octets += content.cname->view().size();
-  } else {
-    for (const auto& ptr : content.ptrs) octets += ptr.view().size();
-  }
-
-  void* const memory = std::malloc(sizeof(NameEntry) + octets);
-  if (memory == nullptr) throw std::bad_alloc();
-  auto* const entry = new (memory) NameEntry;
-  entry->key_octets_ = entry->a_offset_ = static_cast<std::uint8_t>(key.size());
-  entry->a_count_ = static_cast<std::uint16_t>(a.size());
-  entry->aaaa_count_ = static_cast<std::uint16_t>(aaaa.size());
-  entry->suffix_octets_ = static_cast<std::uint8_t>(suffix.size());
-  entry->srv_count_ = static_cast<std::uint16_t>(srvs.size());
-  entry->target_count_ = static_cast<std::uint16_t>(target_count);
-  entry->srv_weight_ = content.srv_weight;
-  entry->names_offset_ = static_cast<std::uint32_t>(names_offset);
-  entry->names_octets_ = static_cast<std::uint32_t>(octets - names_offset);
-  entry->rdata_is_cname_ = content.cname.has_value();
-  entry->presence_ = content.presence;
-  entry->ttl_ = ttl;
-
-  const auto copy_text = [](std::string_view text, std::uint8_t* at) {
-    return std::copy_n(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), at);
-  };
-  std::uint8_t* at = copy_text(key, const_cast<std::uint8_t*>(entry->body()));
-  for (const auto& address : a) at = write_address_record(at, address, ttl);
-  for (const auto& address : aaaa) at = write_address_record(at, address, ttl);
-  at = copy_text(suffix, at);
-  for (const auto& srv : srvs) {
-    std::memcpy(at, &srv.port, 2);
-    std::memcpy(at + 2, &srv.target, 2);
-    at += 4;
-  }
-  at = std::ranges::copy(targets, at).out;
-  if (content.cname) {
-    std::ranges::copy(content.cname->view().wire(), at);
-  } else {
-    for (const auto& ptr : content.ptrs) at = std::ranges::copy(ptr.view().wire(), at).out;
-  }
-  return Pointer(entry);
-}
-
-namespace {
-
-cds_lfht_node* node_of(NameEntry* entry) { return reinterpret_cast<cds_lfht_node*>(entry); }
-NameEntry* entry_of(cds_lfht_node* node) { return reinterpret_cast<NameEntry*>(node); }
-
-int is_match(cds_lfht_node* node, const void* lookup) {
-  base::detail::annotate_acquire(node);
-  return entry_of(node)->key() == static_cast<const Lookup*>(lookup)->key;
+NameEntry* entry_of(Cell cell) {
+  return reinterpret_cast<NameEntry*>(static_cast<std::uintptr_t>(cell & address_bits));
 }
 
 void free_later(NameEntry* entry) {
@@ -172,73 +41,143 @@ void free_later(NameEntry* entry) {
 
 }  // namespace
 
-NameTable::NameTable() : table_(cds_lfht_new(buckets_first, buckets_first, 0, 0, nullptr)), buckets_(buckets_first) {
-  if (table_ == nullptr) throw std::bad_alloc();
+struct NameTable::Cells {
+  static_assert(sizeof(std::atomic<Cell>) == sizeof(Cell) && std::atomic<Cell>::is_always_lock_free);
+
+  std::size_t count;
+
+  static Cells* make(std::size_t count) {
+    // Zero octets are free cells, and the kernel hands out large blocks of them without touching them.
+    void* const memory = std::calloc(1, sizeof(Cells) + count * sizeof(Cell));
+    if (memory == nullptr) throw std::bad_alloc();
+    return new (memory) Cells{count};
+  }
+  static void release(void* cells) { std::free(cells); }
+
+  std::atomic<Cell>& operator[](std::size_t index) { return reinterpret_cast<std::atomic<Cell>*>(this + 1)[index]; }
+  /// Where probing for the hash begins: its lower 32 bits, scaled. The tag is of other bits.
+  std::size_t home(std::uint64_t hash) const { return static_cast<std::size_t>((hash & 0xffffffff) * count >> 32); }
+  std::size_t next(std::size_t index) const { return ++index == count ? 0 : index; }
+  std::size_t previous(std::size_t index) const { return (index == 0 ? count : index) - 1; }
+
+  /// The cell of the key, or the free one at the end of its run; `first_mark` is the first mark on the way there.
+  std::size_t probe(std::string_view key, std::uint64_t hash, std::size_t* first_mark = nullptr) {
+    const Cell tag = tag_of(hash);
+    std::size_t at = home(hash);
+    while (true) {
+      const Cell cell = (*this)[at].load(std::memory_order_acquire);
+      if (cell == free_cell) return at;
+      if (cell == mark) {
+        if (first_mark != nullptr && *first_mark == count) *first_mark = at;
+      } else if (tag_of(cell) == tag && entry_of(cell)->key() == key) {
+        return at;
+      }
+      at = next(at);
+    }
+  }
+};
+
+NameTable::NameTable() : cells_(Cells::make(cells_min)) {
   std::random_device random;
   seed_ = static_cast<std::uint64_t>(random()) << 32 | random();
 }
 
 NameTable::~NameTable() {
-  const base::ReaderThread thread;
-  {
-    const base::ReadSection section;
-    cds_lfht_iter iterator;
-    cds_lfht_node* node;
-    cds_lfht_for_each(table_, &iterator, node) {
-      cds_lfht_del(table_, node);
-      free_later(entry_of(node));
-    }
+  Cells& cells = *cells_.load();
+  for (std::size_t i = 0; i < cells.count; ++i) {
+    const Cell cell = cells[i].load(std::memory_order_relaxed);
+    if (is_entry(cell)) NameEntry::Deleter{}(entry_of(cell));
   }
+  Cells::release(&cells);
+  // So that whoever counts what is left at the end finds nothing.
+  const base::ReaderThread thread;
   base::wait_for_reclaim();
-  cds_lfht_destroy(table_, nullptr);
 }
 
+std::uint64_t NameTable::hash(std::string_view key) const {
+  return XXH3_64bits_withSeed(key.data(), key.size(), seed_);
+}
+
+std::size_t NameTable::cells() const { return cells_.load(std::memory_order_relaxed)->count; }
+
 const NameEntry* NameTable::find(std::string_view key) const {
-  const Lookup lookup{key};
-  cds_lfht_iter iterator;
-  cds_lfht_lookup(table_, XXH3_64bits_withSeed(key.data(), key.size(), seed_), is_match, &lookup, &iterator);
-  cds_lfht_node* const node = cds_lfht_iter_get_node(&iterator);
-  return node == nullptr ? nullptr : entry_of(node);
+  Cells& cells = *cells_.load(std::memory_order_acquire);
+  const std::uint64_t key_hash = hash(key);
+  const Cell tag = tag_of(key_hash);
+  for (std::size_t at = cells.home(key_hash);; at = cells.next(at)) {
+    const Cell cell = cells[at].load(std::memory_order_acquire);
+    if (cell == free_cell) return nullptr;
+    if (tag_of(cell) != tag || cell == mark) continue;
+    const NameEntry* const entry = entry_of(cell);
+    if (entry->key() == key) return entry;
+  }
 }
 
 void NameTable::visit(void (*use)(void*, const NameEntry&), void* context) const {
   const base::ReadSection section;
-  cds_lfht_iter iterator;
-  cds_lfht_node* node;
-  cds_lfht_for_each(table_, &iterator, node) {
-    base::detail::annotate_acquire(node);
-    use(context, *entry_of(node));
+  Cells& cells = *cells_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < cells.count; ++i) {
+    const Cell cell = cells[i].load(std::memory_order_acquire);
+    if (is_entry(cell)) use(context, *entry_of(cell));
   }
 }
 
 void NameTable::put(NameEntry::Pointer entry) {
   if (entry == nullptr) return;
-  const std::string_view key = entry->key();
-  const Lookup lookup{key};
-  NameEntry* const raw = entry.release();
-  cds_lfht_node_init(node_of(raw));
-  base::detail::annotate_release(raw);
-  cds_lfht_node* old = nullptr;
-  {
-    const base::ReadSection section;
-    old = cds_lfht_add_replace(table_, XXH3_64bits_withSeed(key.data(), key.size(), seed_), is_match, &lookup,
-                               node_of(raw));
+  const std::uint64_t key_hash = hash(entry->key());
+  Cells& cells = *cells_.load(std::memory_order_relaxed);
+  std::size_t first_mark = cells.count;
+  const std::size_t found = cells.probe(entry->key(), key_hash, &first_mark);
+  const Cell old = cells[found].load(std::memory_order_relaxed);
+  const Cell fresh = cell_of(entry.release(), key_hash);
+  if (is_entry(old)) {
+    cells[found].store(fresh, std::memory_order_release);
+    free_later(entry_of(old));
+    return;
   }
-  if (old != nullptr) return free_later(entry_of(old));
-  // liburcu's automatic resizing was seen to stop for good at 2,048 buckets for 65,000 names in every fourth process,
-  // which doubled the cost of a query; so the writer grows the table itself, between two names.
-  if (++size_ > buckets_) cds_lfht_resize(table_, buckets_ *= 2);
+  const bool takes_mark = first_mark != cells.count;
+  cells[takes_mark ? first_mark : found].store(fresh, std::memory_order_release);
+  if (takes_mark) --marks_;
+  ++size_;
+  // Above three quarters, runs become long; a table that is full would have no end of a run at all.
+  if ((size_ + marks_) * 4 > cells.count * 3) resize(size_ * 2);
 }
 
 void NameTable::erase(std::string_view key) {
-  const base::ReadSection section;
-  const Lookup lookup{key};
-  cds_lfht_iter iterator;
-  cds_lfht_lookup(table_, XXH3_64bits_withSeed(key.data(), key.size(), seed_), is_match, &lookup, &iterator);
-  cds_lfht_node* const node = cds_lfht_iter_get_node(&iterator);
-  if (node == nullptr || cds_lfht_del(table_, node) != 0) return;
+  Cells& cells = *cells_.load(std::memory_order_relaxed);
+  std::size_t at = cells.probe(key, hash(key));
+  const Cell old = cells[at].load(std::memory_order_relaxed);
+  if (!is_entry(old)) return;
+  cells[at].store(mark, std::memory_order_release);
+  ++marks_;
   --size_;
-  free_later(entry_of(node));
+  free_later(entry_of(old));
+  // At the end of a run nobody needs to probe further, so marks there are free cells again.
+  if (cells[cells.next(at)].load(std::memory_order_relaxed) == free_cell) {
+    for (; cells[at].load(std::memory_order_relaxed) == mark; at = cells.previous(at)) {
+      cells[at].store(free_cell, std::memory_order_release);
+      --marks_;
+    }
+  }
+  if (cells.count > cells_min && size_ * 8 < cells.count) resize(size_ * 2);
+}
+
+void NameTable::resize(std::size_t count) {
+  Cells& old = *cells_.load(std::memory_order_relaxed);
+  Cells& fresh = *Cells::make(std::max(count, cells_min));
+  // Hashing again reads every key; asked for some cells ahead, the memory answers all at once.
+  constexpr std::size_t ahead = 16;
+  for (std::size_t i = 0; i < old.count; ++i) {
+    if (i + ahead < old.count) __builtin_prefetch(entry_of(old[i + ahead].load(std::memory_order_relaxed)));
+    const Cell cell = old[i].load(std::memory_order_relaxed);
+    if (!is_entry(cell)) continue;
+    std::size_t at = fresh.home(hash(entry_of(cell)->key()));
+    while (fresh[at].load(std::memory_order_relaxed) != free_cell) at = fresh.next(at);
+    fresh[at].store(cell, std::memory_order_relaxed);
+  }
+  marks_ = 0;
+  cells_.store(&fresh, std::memory_order_release);
+  base::reclaim_later(&old, Cells::release);
 }
 
 }  // namespace fairlead::zones

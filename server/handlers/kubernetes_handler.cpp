@@ -53,11 +53,11 @@ bool is_transfer(RRType type) { return type == RRType::axfr || type == RRType::i
 // Ready records of the type that was asked for.
 bool has_type(const zones::NameEntry& entry, RRType type) {
   switch (type) {
-    case RRType::a: return entry.a_count() > 0;
-    case RRType::aaaa: return entry.aaaa_count() > 0;
-    case RRType::srv: return entry.srv_count() > 0;
-    case RRType::ptr: return !entry.ptrs().empty();
-    case RRType::cname: return !entry.cname().empty();
+    case RRType::a: return entry.has_a();
+    case RRType::aaaa: return entry.has_aaaa();
+    case RRType::srv: return entry.has_srv();
+    case RRType::ptr: return entry.has_ptr();
+    case RRType::cname: return entry.has_cname();
     default: return false;
   }
 }
@@ -126,7 +126,7 @@ Step KubernetesHandler::answer_forward(QueryContext& context, const ClusterName&
 
 Step KubernetesHandler::answer_entry(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry) {
   const RRType qtype = context.query.qtype;
-  if (!entry.cname().empty() && (qtype == RRType::a || qtype == RRType::aaaa)) {
+  if (entry.has_cname() && (qtype == RRType::a || qtype == RRType::aaaa)) {
     return answer_alias(context, name, entry);
   }
   if (!has_type(entry, qtype)) return no_data(context, name);
@@ -167,7 +167,7 @@ Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& n
     }
     if (lookup.kind != NameKind::entry) break;
     entry = lookup.entry;
-    if (!entry->cname().empty()) continue;
+    if (entry->has_cname()) continue;
     if (!has_type(*entry, qtype)) break;
     set_truncated(context, copy_addresses(context.writer, *entry, qtype, options));
     return Step::answered;

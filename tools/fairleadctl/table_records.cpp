@@ -1,7 +1,6 @@
 #include "tools/fairleadctl/table_records.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 #include "zones/dns/message_writer.hpp"
@@ -14,7 +13,6 @@ using dns::RRType;
 using Octets = std::vector<std::uint8_t>;
 
 constexpr std::uint32_t soa_ttl_max = 300;
-constexpr std::size_t address_offset = 12;  // in a ready record: owner pointer, type, class, TTL, rdlength
 
 Octets to_octets(std::span<const std::uint8_t> octets) { return {octets.begin(), octets.end()}; }
 
@@ -35,8 +33,8 @@ class Lister {
   void list(const zones::NameEntry& entry) {
     const auto owner = join({reinterpret_cast<const std::uint8_t*>(entry.key().data()), entry.key().size()}, zone_);
     if (!owner) return;
-    list_addresses(entry, *owner, RRType::a, entry.a_records(), zones::a_record_octets);
-    list_addresses(entry, *owner, RRType::aaaa, entry.aaaa_records(), zones::aaaa_record_octets);
+    list_addresses(entry, *owner, RRType::a, entry.a_addresses(), 4);
+    list_addresses(entry, *owner, RRType::aaaa, entry.aaaa_addresses(), 16);
     list_srvs(entry, *owner);
     list_names(entry, *owner, RRType::cname, entry.cname());
     list_names(entry, *owner, RRType::ptr, entry.ptrs());
@@ -48,32 +46,23 @@ class Lister {
   }
 
   void list_addresses(const zones::NameEntry& entry, const dns::DomainName& owner, RRType type,
-                      std::span<const std::uint8_t> ready, std::size_t record_octets) {
-    for (; !ready.empty(); ready = ready.subspan(record_octets)) {
-      add(entry, owner, type, to_octets(ready.first(record_octets).subspan(address_offset)));
+                      std::span<const std::uint8_t> addresses, std::size_t address_octets) {
+    for (; !addresses.empty(); addresses = addresses.subspan(address_octets)) {
+      add(entry, owner, type, to_octets(addresses.first(address_octets)));
     }
   }
 
   void list_srvs(const zones::NameEntry& entry, const dns::DomainName& owner) {
-    std::vector<Octets> targets;  // label with its length octet
-    const std::uint8_t* at = entry.targets();
-    for (std::size_t i = 0; i < entry.target_count(); ++i) {
-      targets.push_back(*at == 0 ? Octets() : Octets(at, at + 1 + *at));
-      at += 1 + *at;
-      at += 4 + std::size_t{dns::read_u16(at)} * 4 + std::size_t{dns::read_u16(at + 2)} * 16;
-    }
-    for (std::size_t i = 0; i < entry.srv_count(); ++i) {
-      std::uint16_t port;
-      std::uint16_t target;
-      std::memcpy(&port, entry.srvs() + i * 4, 2);
-      std::memcpy(&target, entry.srvs() + i * 4 + 2, 2);
-      Octets labels = targets[target];
-      labels.insert(labels.end(), entry.srv_suffix().begin(), entry.srv_suffix().end());
+    zones::SrvRecords srvs(entry);
+    for (std::size_t i = 0; i < srvs.count(); ++i) {
+      const auto srv = srvs[i];
+      Octets labels = to_octets(srvs.target(srv.target).label());
+      labels.insert(labels.end(), srvs.suffix().begin(), srvs.suffix().end());
       const auto name = join(labels, zone_);
       if (!name) continue;
       Octets rdata(6);
-      dns::write_u16(rdata.data() + 2, entry.srv_weight());
-      dns::write_u16(rdata.data() + 4, port);
+      dns::write_u16(rdata.data() + 2, srvs.weight());
+      dns::write_u16(rdata.data() + 4, srv.port);
       rdata.insert(rdata.end(), name->view().data(), name->view().data() + name->view().size());
       add(entry, owner, RRType::srv, std::move(rdata));
     }

@@ -39,6 +39,26 @@ TEST_CASE("a table that has grown several times over finds every name, and those
   CHECK(wrong == 0);
 }
 
+TEST_CASE("a table in which names come and go, few at a time, neither fills up with marks nor stays large") {
+  const base::ReaderThread thread;
+  NameTable table;
+  const auto key = [](int i) { return labels("n" + std::to_string(i) + ".svc"); };
+  for (int i = 0; i < 5000; ++i) {
+    table.put(NameEntry::make(key(i), {}, 5));
+    if (i >= 30) table.erase(key(i - 30));
+  }
+  CHECK(table.size() == 30);
+  CHECK(table.cells() <= 128);
+  for (int i = 5000; i < 20000; ++i) table.put(NameEntry::make(key(i), {}, 5));
+  CHECK(table.cells() > 20000);
+  CHECK(table.cells() <= 2 * 15030);
+  for (int i = 5000; i < 20000; ++i) table.erase(key(i));
+  CHECK(table.size() == 30);
+  CHECK(table.cells() <= 8 * 64);
+  const base::ReadSection section;
+  for (int i = 4970; i < 5000; ++i) CHECK(table.find(key(i)) != nullptr);
+}
+
 }  // namespace
 
 TEST_CASE("a name is found by its key, replaced as a whole and gone when it is erased") {
@@ -76,73 +96,11 @@ TEST_CASE("a name is found by its key, replaced as a whole and gone when it is e
   CHECK(table.find(labels("db.default.svc")) != nullptr);
 }
 
-TEST_CASE("equal content in any order makes equal entries; any difference makes them differ") {
-  const auto make = [](auto change) {
-    NameContent content = addresses({"10.0.0.2", "10.0.0.1", "2001:db8::2", "2001:db8::1"});
-    content.srv_suffix = labels("web.default.svc");
-    content.targets = {{"a", {ip("10.0.0.9"), ip("10.0.0.3"), ip("2001:db8::9")}}};
-    content.srvs = {{.port = 80, .target = 0}};
-    content.srv_weight = 100;
-    content.ptrs = {wire::name("web.default.svc.cluster.local")};
-    change(content);
-    return NameEntry::make("\3web", content, 5);
-  };
-  const auto original = make([](NameContent&) {});
-  CHECK(*original == *make([](NameContent& c) { std::ranges::reverse(c.addresses); }));
-  CHECK(*original == *make([](NameContent& c) { std::ranges::reverse(c.targets[0].addresses); }));
-  CHECK(*original == *make([](NameContent& c) { c.addresses.push_back(c.addresses[0]); }));
-  CHECK(*original == *make([](NameContent& c) { c.targets[0].addresses.push_back(ip("10.0.0.3")); }));
-  CHECK_FALSE(*original == *make([](NameContent& c) { c.addresses.pop_back(); }));
-  CHECK_FALSE(*original == *make([](NameContent& c) { c.targets[0].label = "b"; }));
-  CHECK_FALSE(*original == *make([](NameContent& c) { c.srvs[0].port = 81; }));
-  CHECK_FALSE(*original == *make([](NameContent& c) { c.srv_weight = 50; }));
-  CHECK_FALSE(*original == *make([](NameContent& c) { c.presence = Presence::no_ready_endpoints; }));
-  CHECK_FALSE(*original == *make([](NameContent& c) { c.ptrs.clear(); }));
-  CHECK_FALSE(*original == *make([](NameContent& c) {
-    c.cname = c.ptrs[0];  // the same octets, another type
-    c.ptrs.clear();
-  }));
-  CHECK_FALSE(*original == *NameEntry::make("\3web", {}, 5));
-}
-
-TEST_CASE("content that no message could hold is left out, not written past its count") {
-  SUBCASE("keys and suffixes over a name's length") {
-    CHECK(NameEntry::make(std::string(254, 'k'), {}, 5) != nullptr);
-    CHECK(NameEntry::make(std::string(255, 'k'), {}, 5) == nullptr);
-    const base::ReaderThread thread;
-    NameTable table;
-    table.put(NameEntry::make(std::string(255, 'k'), {}, 5));
-    CHECK(table.size() == 0);
-    NameContent content;
-    content.srv_suffix = std::string(300, 's');
-    content.targets = {{"a", {ip("10.0.0.1")}}};
-    content.srvs = {{.port = 80, .target = 0}};
-    CHECK(NameEntry::make("\1a", content, 5)->srv_count() == 0);
-  }
-  SUBCASE("a target with more addresses than its counter holds") {
-    NameContent content;
-    content.targets.resize(2);
-    for (unsigned i = 0; i < 65536 + 3; ++i) {
-      const std::uint8_t octets[4] = {10, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
-                                      static_cast<std::uint8_t>(i)};
-      content.targets[0].addresses.push_back(base::IpAddress::v4(octets));
-    }
-    content.targets[1].label = "next";
-    content.srvs = {{.port = 80, .target = 1}};
-    const auto entry = NameEntry::make("\1a", content, 5);
-    const std::uint8_t* const packed = entry->targets();
-    CHECK(packed[0] == 0);
-    CHECK(dns::read_u16(packed + 1) == 65535);
-    // The next target stands where the first one's counts say.
-    const std::uint8_t* const next = packed + 5 + 65535 * 4;
-    CHECK(std::string_view(reinterpret_cast<const char*>(next), 5) == "\4next");
-  }
-  SUBCASE("SRV records to targets that are not there") {
-    NameContent content;
-    content.targets = {{"a", {}}};
-    content.srvs = {{.port = 1, .target = 0}, {.port = 2, .target = 1}, {.port = 3, .target = 65535}};
-    CHECK(NameEntry::make("\1a", content, 5)->srv_count() == 1);
-  }
+TEST_CASE("a name too long to exist changes nothing") {
+  const base::ReaderThread thread;
+  NameTable table;
+  table.put(NameEntry::make(std::string(255, 'k'), {}, 5));
+  CHECK(table.size() == 0);
 }
 
 TEST_CASE("for_each sees every name once") {
@@ -188,7 +146,7 @@ TEST_CASE("a reader that looks a name up while it is replaced sees one version, 
         const base::ReadSection section;
         const NameEntry* const entry = table.find(key);
         if (entry == nullptr || entry->a_count() != entry->ttl() || entry->aaaa_count() != entry->ttl() ||
-            entry->a_records()[0] != 0xc0 || entry->key() != key) {
+            entry->a_addresses()[0] != 10 || entry->key() != key) {
           ++wrong;
         }
       }
@@ -197,7 +155,7 @@ TEST_CASE("a reader that looks a name up while it is replaced sees one version, 
   for (unsigned i = 0; i < 20000; ++i) {
     const unsigned version = i % 8 + 1;
     table.put(NameEntry::make(key, versions[version], version));
-    // Neighbours come and go, so that the table also grows and shrinks its chains.
+    // Neighbours come and go, so that the table is written anew meanwhile and its runs change.
     const std::string other = labels("n" + std::to_string(i % 3000) + ".svc");
     if (i % 2 == 0) {
       table.put(NameEntry::make(other, {}, 5));
@@ -208,4 +166,37 @@ TEST_CASE("a reader that looks a name up while it is replaced sees one version, 
   stop = true;
   for (auto& reader : readers) reader.join();
   CHECK(wrong == 0);
+}
+
+TEST_CASE("names that stay are found all the while, as others come and go and the table is written anew") {
+  NameTable table;
+  const base::ReaderThread thread;
+  const auto key = [](int i) { return labels("n" + std::to_string(i) + ".svc"); };
+  constexpr int staying = 40;
+  for (int i = 0; i < staying; ++i) table.put(NameEntry::make(key(i), {}, 5));
+  std::atomic<bool> stop{false};
+  std::atomic<int> missed{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      const base::ReaderThread reading;
+      while (!stop) {
+        for (int n = 0; n < staying; ++n) {
+          const base::ReadSection section;
+          if (table.find(key(n)) == nullptr) ++missed;
+        }
+        int seen = 0;
+        table.for_each([&](const NameEntry& entry) { seen += entry.ttl() == 5 ? 1 : 0; });
+        if (seen != staying) ++missed;
+      }
+    });
+  }
+  for (int wave = 0; wave < 60; ++wave) {
+    for (int i = 0; i < 400; ++i) table.put(NameEntry::make(key(1000 + wave % 7 + i), {}, 7));
+    for (int i = 0; i < 400; ++i) table.erase(key(1000 + wave % 7 + i));
+  }
+  stop = true;
+  for (auto& reader : readers) reader.join();
+  CHECK(missed == 0);
+  CHECK(table.size() == staying);
 }

@@ -1,0 +1,362 @@
+#include "zones/name_entry.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <type_traits>
+
+#include "zones/dns/message_writer.hpp"
+
+namespace fairlead::zones {
+namespace {
+
+constexpr std::size_t count_max = 65535;
+constexpr std::size_t key_octets_max = dns::name_octets_max - 1;  // a name without its root label
+
+// How SRV records are packed.
+constexpr std::uint8_t suffix_in_key = 1;  // one octet: where in the key it begins
+constexpr std::uint8_t self_target = 2;    // one target, without label, with the entry's own addresses
+constexpr std::uint8_t grid = 4;           // every target has the same ports, listed once
+
+// The first octet of a packed target. Behind it: label with its length octet, counts, addresses.
+constexpr std::uint8_t any_addresses = 0;
+constexpr std::uint8_t one_a = 1;     // a single A address, so no counts
+constexpr std::uint8_t dashed_a = 2;  // the same, and the label is that address with dashes, so no label
+
+using Buffer = std::vector<std::uint8_t>;
+
+void put_count(Buffer& out, std::size_t count) {
+  if (count < 255) {
+    out.push_back(static_cast<std::uint8_t>(count));
+    return;
+  }
+  const auto wide = static_cast<std::uint32_t>(count);
+  out.push_back(255);
+  out.resize(out.size() + sizeof wide);
+  std::memcpy(&out[out.size() - sizeof wide], &wide, sizeof wide);
+}
+
+void put_u16(Buffer& out, std::uint16_t value) {
+  out.resize(out.size() + 2);
+  std::memcpy(&out[out.size() - 2], &value, 2);
+}
+
+std::uint16_t read_native_u16(const std::uint8_t* at) {
+  std::uint16_t value;
+  std::memcpy(&value, at, 2);
+  return value;
+}
+
+void put_text(Buffer& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
+
+// What stands for one octet in an address with dashes, a dash behind it.
+struct DashedOctet {
+  std::array<std::uint8_t, 4> text{};
+  std::uint8_t octets = 0;
+};
+
+constexpr std::array<DashedOctet, 256> dashed_octets = [] {
+  std::array<DashedOctet, 256> made{};
+  for (unsigned value = 0; value < 256; ++value) {
+    DashedOctet& at = made[value];
+    if (value >= 100) at.text[at.octets++] = static_cast<std::uint8_t>('0' + value / 100);
+    if (value >= 10) at.text[at.octets++] = static_cast<std::uint8_t>('0' + value / 10 % 10);
+    at.text[at.octets++] = static_cast<std::uint8_t>('0' + value % 10);
+    at.text[at.octets++] = '-';
+  }
+  return made;
+}();
+
+// The address with dashes as a label, its length octet in front, into 17 octets; returns how many it has.
+std::size_t write_dashed(const std::uint8_t* address, std::uint8_t* label) {
+  std::uint8_t* at = label + 1;
+  for (int i = 0; i < 4; ++i) {
+    const DashedOctet& octet = dashed_octets[address[i]];
+    std::memcpy(at, octet.text.data(), octet.text.size());
+    at += octet.octets;
+  }
+  const auto octets = static_cast<std::size_t>(at - label) - 1;  // without the last dash
+  label[0] = static_cast<std::uint8_t>(octets - 1);
+  return octets;
+}
+
+// Addresses of one family, sorted and once each, so that equal content gives equal octets.
+class Family {
+ public:
+  Family(const std::vector<base::IpAddress>& addresses, bool v4) {
+    for (const auto& address : addresses) {
+      if (address.is_v4() == v4) selected_.push_back(&address);
+    }
+    if (selected_.size() < 2) return;
+    const auto before = [](const auto* a, const auto* b) { return *a < *b; };
+    if (!std::ranges::is_sorted(selected_, before)) std::ranges::sort(selected_, before);
+    const auto repeated = std::ranges::unique(selected_, [](const auto* a, const auto* b) { return *a == *b; });
+    selected_.erase(repeated.begin(), repeated.end());
+    if (selected_.size() > count_max) selected_.resize(count_max);
+  }
+  std::size_t size() const { return selected_.size(); }
+  const base::IpAddress& front() const { return *selected_.front(); }
+  void put_addresses(Buffer& out) const {
+    for (const auto* address : selected_) {
+      out.insert(out.end(), address->octets().begin(), address->octets().end());
+    }
+  }
+  friend bool operator==(const Family& a, const Family& b) {
+    return std::ranges::equal(a.selected_, b.selected_, [](const auto* x, const auto* y) { return *x == *y; });
+  }
+
+ private:
+  std::vector<const base::IpAddress*> selected_;
+};
+
+void put_target(Buffer& out, const NameContent::Target& target) {
+  const std::string_view label = std::string_view(target.label).substr(0, dns::label_octets_max);
+  const Family a(target.addresses, true);
+  const Family aaaa(target.addresses, false);
+  const bool is_one_a = a.size() == 1 && aaaa.size() == 0;
+  if (is_one_a) {
+    std::uint8_t dashed[17];
+    const std::size_t octets = write_dashed(a.front().octets().data(), dashed);
+    if (label == std::string_view(reinterpret_cast<const char*>(dashed) + 1, octets - 1)) {
+      out.push_back(dashed_a);
+      a.put_addresses(out);
+      return;
+    }
+  }
+  out.push_back(is_one_a ? one_a : any_addresses);
+  out.push_back(static_cast<std::uint8_t>(label.size()));
+  put_text(out, label);
+  if (!is_one_a) {
+    put_count(out, a.size());
+    put_count(out, aaaa.size());
+  }
+  a.put_addresses(out);
+  aaaa.put_addresses(out);
+}
+
+// Whether the first target's ports are those of all, in the order of the targets.
+std::size_t ports_of_grid(std::span<const NameContent::Srv> srvs, std::size_t target_count) {
+  if (target_count == 0 || srvs.size() % target_count != 0) return 0;
+  const std::size_t ports = srvs.size() / target_count;
+  for (std::size_t i = 0; i < srvs.size(); ++i) {
+    if (srvs[i].target != i / ports || srvs[i].port != srvs[i % ports].port) return 0;
+  }
+  return ports;
+}
+
+void put_srvs(Buffer& out, std::string_view key, const NameContent& content, const Family& a, const Family& aaaa,
+              std::span<const NameContent::Srv> srvs, std::size_t target_count) {
+  const std::string_view suffix = content.srv_suffix;
+  const auto targets = std::span(content.targets).first(target_count);
+  const std::size_t ports = ports_of_grid(srvs, target_count);
+  std::uint8_t form = ports > 0 ? grid : 0;
+
+  // The target's whole name at the end of the key, and the entry's own addresses: nothing is left to say.
+  std::string whole;
+  bool is_self = false;
+  if (target_count == 1 && ports > 0) {
+    const auto& target = targets.front();
+    if (!target.label.empty() && target.label.size() <= dns::label_octets_max) {
+      whole += static_cast<char>(target.label.size());
+      whole += target.label;
+    }
+    whole += suffix;
+    is_self = key.ends_with(whole) && Family(target.addresses, true) == a && Family(target.addresses, false) == aaaa;
+  }
+  if (is_self) form |= self_target | suffix_in_key;
+  const std::string_view tail = is_self ? std::string_view(whole) : suffix;
+  if (key.ends_with(tail)) form |= suffix_in_key;
+
+  out.push_back(form);
+  if ((form & suffix_in_key) != 0) {
+    out.push_back(static_cast<std::uint8_t>(key.size() - tail.size()));
+  } else {
+    out.push_back(static_cast<std::uint8_t>(suffix.size()));
+    put_text(out, suffix);
+  }
+  put_count(out, content.srv_weight);
+  if (!is_self) put_count(out, target_count);
+  if (ports > 0) {
+    put_count(out, ports);
+    for (const auto& srv : srvs.first(ports)) put_u16(out, srv.port);
+  } else {
+    put_count(out, srvs.size());
+    for (const auto& srv : srvs) {
+      put_u16(out, srv.port);
+      put_u16(out, srv.target);
+    }
+  }
+  if (is_self) return;
+  for (const auto& target : targets) put_target(out, target);
+}
+
+}  // namespace
+
+bool operator==(const NameContent& a, const NameContent& b) {
+  const auto same_target = [](const NameContent::Target& x, const NameContent::Target& y) {
+    return x.label == y.label && x.addresses == y.addresses;
+  };
+  const auto same_srv = [](const NameContent::Srv& x, const NameContent::Srv& y) {
+    return x.port == y.port && x.target == y.target;
+  };
+  return a.presence == b.presence && a.addresses == b.addresses && a.srv_weight == b.srv_weight &&
+         a.srv_suffix == b.srv_suffix && std::ranges::equal(a.targets, b.targets, same_target) &&
+         std::ranges::equal(a.srvs, b.srvs, same_srv) && a.cname == b.cname && a.ptrs == b.ptrs;
+}
+
+bool operator==(const NameEntry& a, const NameEntry& b) {
+  const std::size_t octets = a.octets();
+  return octets == b.octets() && std::memcmp(&a, &b, octets) == 0;
+}
+
+void NameEntry::Deleter::operator()(NameEntry* entry) const { std::free(entry); }
+
+NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& content, std::uint32_t ttl) {
+  static_assert(std::is_trivially_destructible_v<NameEntry>, "entries are freed as memory");
+  static_assert(sizeof(NameEntry) == 6 && alignof(NameEntry) == 1, "the body follows without a gap");
+
+  if (key.size() > key_octets_max) return nullptr;
+  const Family a(content.addresses, true);
+  const Family aaaa(content.addresses, false);
+  const bool has_suffix = content.srv_suffix.size() <= key_octets_max;
+  const std::size_t target_count = has_suffix ? std::min(content.targets.size(), count_max) : 0;
+  std::span<const NameContent::Srv> srvs(content.srvs);
+  std::vector<NameContent::Srv> valid;
+  const auto is_valid = [&](const auto& srv) { return srv.target < target_count; };
+  if (!std::ranges::all_of(srvs, is_valid)) {
+    std::ranges::copy_if(srvs, std::back_inserter(valid), is_valid);
+    srvs = valid;
+  }
+  srvs = srvs.first(std::min(srvs.size(), count_max));
+
+  std::uint8_t flags = content.presence == Presence::no_ready_endpoints ? no_ready : 0;
+  Buffer body;
+  body.reserve(256);
+  put_text(body, key);
+  if (a.size() > 0) {
+    flags |= some_a;
+    put_count(body, a.size());
+    a.put_addresses(body);
+  }
+  if (aaaa.size() > 0) {
+    flags |= some_aaaa;
+    put_count(body, aaaa.size());
+    aaaa.put_addresses(body);
+  }
+  std::size_t names_octets = 0;
+  const auto names = content.cname ? std::span<const dns::DomainName>(&*content.cname, 1) : std::span(content.ptrs);
+  for (const auto& name : names) names_octets += name.view().size();
+  if (!names.empty()) {
+    flags |= some_names;
+    if (content.cname) flags |= names_are_cname;
+    put_count(body, names_octets);
+    for (const auto& name : names) body.insert(body.end(), name.view().wire().begin(), name.view().wire().end());
+  }
+  if (!srvs.empty()) {
+    flags |= some_srv;
+    put_srvs(body, key, content, a, aaaa, srvs, target_count);
+  }
+
+  void* const memory = std::malloc(sizeof(NameEntry) + body.size());
+  if (memory == nullptr) throw std::bad_alloc();
+  auto* const entry = new (memory) NameEntry;
+  dns::write_u32(entry->ttl_, ttl);
+  entry->key_octets_ = static_cast<std::uint8_t>(key.size());
+  entry->flags_ = flags;
+  std::ranges::copy(body, const_cast<std::uint8_t*>(entry->body()));
+  return Pointer(entry);
+}
+
+std::size_t NameEntry::octets() const {
+  const std::uint8_t* const end = has_srv() ? SrvRecords(*this).end() : after_names();
+  return static_cast<std::size_t>(end - reinterpret_cast<const std::uint8_t*>(this));
+}
+
+SrvRecords::SrvRecords(const NameEntry& entry) : entry_(&entry) {
+  if (!entry.has_srv()) return;
+  const std::uint8_t* at = entry.after_names();
+  form_ = *at++;
+  const std::size_t suffix = *at++;
+  if ((form_ & suffix_in_key) != 0) {
+    suffix_ = {entry.body() + suffix, entry.key_octets_ - suffix};
+  } else {
+    suffix_ = {at, suffix};
+    at += suffix;
+  }
+  weight_ = static_cast<std::uint16_t>(NameEntry::take_count(at));
+  target_count_ = (form_ & self_target) != 0 ? 1 : NameEntry::take_count(at);
+  port_count_ = NameEntry::take_count(at);
+  srvs_ = at;
+  if ((form_ & grid) != 0) {
+    count_ = port_count_ * target_count_;
+    targets_ = at + port_count_ * 2;
+  } else {
+    count_ = port_count_;
+    targets_ = at + port_count_ * 4;
+  }
+  if (target_count_ > 0) read_target(targets_, current_);
+}
+
+SrvRecords::Srv SrvRecords::operator[](std::size_t index) const {
+  if ((form_ & grid) != 0) {
+    if (target_count_ == 1) return {.port = read_native_u16(srvs_ + index * 2), .target = 0};
+    return {.port = read_native_u16(srvs_ + index % port_count_ * 2), .target = index / port_count_};
+  }
+  return {.port = read_native_u16(srvs_ + index * 4), .target = read_native_u16(srvs_ + index * 4 + 2)};
+}
+
+const SrvTarget& SrvRecords::target(std::size_t index) {
+  if (index < current_index_) {
+    read_target(targets_, current_);
+    current_index_ = 0;
+  }
+  for (; current_index_ < index; ++current_index_) read_target(current_.end_, current_);
+  return current_;
+}
+
+const std::uint8_t* SrvRecords::end() const {
+  if ((form_ & self_target) != 0) return targets_;
+  SrvTarget target;
+  target.end_ = targets_;
+  for (std::size_t i = 0; i < target_count_; ++i) read_target(target.end_, target);
+  return target.end_;
+}
+
+void SrvRecords::read_target(const std::uint8_t* at, SrvTarget& target) const {
+  if ((form_ & self_target) != 0) {
+    const auto a = entry_->a_addresses();
+    const auto aaaa = entry_->aaaa_addresses();
+    target.a_ = a.data();
+    target.a_count_ = a.size() / 4;
+    target.aaaa_ = aaaa.data();
+    target.aaaa_count_ = aaaa.size() / 16;
+    target.end_ = at;
+    return;
+  }
+  const std::uint8_t head = *at++;
+  if (head == dashed_a) {
+    target.a_ = at;
+    target.a_count_ = 1;
+    target.aaaa_count_ = 0;
+    target.end_ = at + 4;
+    target.label_ = nullptr;
+    target.label_octets_ = write_dashed(target.a_, target.dashed_.data());
+    return;
+  }
+  const std::size_t label_octets = std::size_t{1} + *at;
+  target.label_ = at;
+  target.label_octets_ = label_octets > 1 ? label_octets : 0;
+  at += label_octets;
+  if (head == one_a) {
+    target.a_count_ = 1;
+    target.aaaa_count_ = 0;
+  } else {
+    target.a_count_ = NameEntry::take_count(at);
+    target.aaaa_count_ = NameEntry::take_count(at);
+  }
+  target.a_ = at;
+  target.aaaa_ = at + target.a_count_ * 4;
+  target.end_ = target.aaaa_ + target.aaaa_count_ * 16;
+}
+
+}  // namespace fairlead::zones

@@ -1,0 +1,209 @@
+// One name of a table with everything that it has: immutable, in one allocation, close to the wire form.
+//
+// What is the same in every record of a name (owner pointer, class, TTL, length) is written while an answer is copied;
+// what an entry holds is addresses, ports and names. An endpoint of a Service with two ports takes 56 octets, a
+// reverse name 84: most names of a cluster are one of the two, so every octet here counts 300,000 times.
+//
+//   TTL (4) | octets of the key (1) | flags (1) | key
+//   count and A addresses | count and AAAA addresses | octets and names of a CNAME or PTR records | SRV records
+//
+// Each part but the first line is there only when a flag says so. Counts take one octet up to 254 and five above.
+// SRV records: form (1), suffix, weight, ports, targets. The suffix is usually a tail of the key and then one octet;
+// the target is usually the name at the suffix itself with the entry's own addresses, and then takes nothing; and
+// usually every target has the same ports, which are then listed once.
+//
+// Threads: immutable.
+// Limits: a key of at most 254 octets.
+// Errors: none; what does not fit is dropped by make() as documented there.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "zones/base/ip_address.hpp"
+#include "zones/dns/domain_name.hpp"
+
+namespace fairlead::zones {
+
+/// What a name is, beyond its records.
+enum class Presence : std::uint8_t {
+  exists,              // NODATA for types it does not have
+  no_ready_endpoints,  // a headless Service without ready endpoints: NXDOMAIN, and we can say why
+};
+
+/// What a name has, as its builder states it; see NameEntry for the ready form.
+struct NameContent {
+  /// Where SRV records lead: `label` in front of NameContent::srv_suffix, or the suffix itself when it is empty.
+  struct Target {
+    std::string label;
+    std::vector<base::IpAddress> addresses;  // glue
+  };
+  struct Srv {
+    std::uint16_t port = 0;
+    std::uint16_t target = 0;  // index into targets
+  };
+
+  Presence presence = Presence::exists;
+  std::vector<base::IpAddress> addresses;  // A and AAAA
+  std::uint16_t srv_weight = 0;            // one for all SRV records of a name; the priority is 0
+  std::string srv_suffix;                  // wire labels without root, relative to the zone
+  std::vector<Target> targets;
+  std::vector<Srv> srvs;
+  std::optional<dns::DomainName> cname;  // absolute
+  std::vector<dns::DomainName> ptrs;     // absolute
+
+  friend bool operator==(const NameContent&, const NameContent&);
+};
+
+/// Where SRV records of an entry lead: label() in front of SrvRecords::suffix().
+class SrvTarget {
+ public:
+  /// With its length octet; empty for the suffix itself.
+  std::span<const std::uint8_t> label() const { return {label_ != nullptr ? label_ : dashed_.data(), label_octets_}; }
+  /// Glue, 4 octets each.
+  std::span<const std::uint8_t> a_addresses() const { return {a_, a_count_ * 4}; }
+  /// Glue, 16 octets each.
+  std::span<const std::uint8_t> aaaa_addresses() const { return {aaaa_, aaaa_count_ * 16}; }
+
+ private:
+  friend class SrvRecords;
+  std::array<std::uint8_t, 17> dashed_;  // the label, when it is the address with dashes, and one to write into
+  const std::uint8_t* label_ = nullptr;  // null: in dashed_
+  std::size_t label_octets_ = 0;
+  const std::uint8_t* a_ = nullptr;
+  const std::uint8_t* aaaa_ = nullptr;
+  std::size_t a_count_ = 0;
+  std::size_t aaaa_count_ = 0;
+  const std::uint8_t* end_ = nullptr;
+};
+
+class NameEntry;
+
+/// The SRV records of an entry, read from their packed form. Cheap to make; looks at the entry.
+class SrvRecords {
+ public:
+  struct Srv {
+    std::uint16_t port;
+    std::size_t target;
+  };
+
+  explicit SrvRecords(const NameEntry& entry);
+
+  std::size_t count() const { return count_; }
+  std::size_t target_count() const { return target_count_; }
+  std::uint16_t weight() const { return weight_; }
+  /// The end of every target's name, wire labels without root, relative to the zone.
+  std::span<const std::uint8_t> suffix() const { return suffix_; }
+
+  Srv operator[](std::size_t index) const;
+  /// Costs a walk over the packed targets, unless the index is that of the last one read or behind it.
+  const SrvTarget& target(std::size_t index);
+
+  /// Behind the last octet, for who compares entries.
+  const std::uint8_t* end() const;
+
+ private:
+  void read_target(const std::uint8_t* at, SrvTarget& target) const;
+
+  const NameEntry* entry_;
+  std::span<const std::uint8_t> suffix_;
+  std::size_t count_ = 0;
+  std::size_t target_count_ = 0;
+  std::size_t port_count_ = 0;  // of every target, in a grid
+  std::uint16_t weight_ = 0;
+  std::uint8_t form_ = 0;
+  const std::uint8_t* srvs_ = nullptr;
+  const std::uint8_t* targets_ = nullptr;
+  SrvTarget current_;
+  std::size_t current_index_ = 0;
+};
+
+/// One name, immutable.
+class NameEntry {
+ public:
+  struct Deleter {
+    void operator()(NameEntry* entry) const;
+  };
+  using Pointer = std::unique_ptr<NameEntry, Deleter>;
+  /// Addresses are kept sorted and once each, glue too, so that equal content in another order gives equal entries.
+  /// Targets, records and addresses beyond 65,535 are left out: no message could hold them. SRV records with a suffix
+  /// of more than 254 octets are left out, and a key of more gives nothing: no such name exists.
+  static Pointer make(std::string_view key, const NameContent& content, std::uint32_t ttl);
+
+  std::string_view key() const { return {reinterpret_cast<const char*>(body()), key_octets_}; }
+  Presence presence() const { return has(no_ready) ? Presence::no_ready_endpoints : Presence::exists; }
+  std::uint32_t ttl() const {
+    return std::uint32_t{ttl_[0]} << 24 | std::uint32_t{ttl_[1]} << 16 | std::uint32_t{ttl_[2]} << 8 | ttl_[3];
+  }
+
+  bool has_a() const { return has(some_a); }
+  bool has_aaaa() const { return has(some_aaaa); }
+  bool has_srv() const { return has(some_srv); }
+  bool has_cname() const { return has(some_names) && has(names_are_cname); }
+  bool has_ptr() const { return has(some_names) && !has(names_are_cname); }
+
+  /// Sorted, 4 octets each.
+  std::span<const std::uint8_t> a_addresses() const { return has_a() ? part(after_key(), 4) : Octets{}; }
+  std::size_t a_count() const { return a_addresses().size() / 4; }
+  /// Sorted, 16 octets each.
+  std::span<const std::uint8_t> aaaa_addresses() const { return has_aaaa() ? part(after_a(), 16) : Octets{}; }
+  std::size_t aaaa_count() const { return aaaa_addresses().size() / 16; }
+  /// The CNAME target in wire form; empty without one.
+  std::span<const std::uint8_t> cname() const { return has_cname() ? part(after_aaaa(), 1) : Octets{}; }
+  /// PTR targets in wire form, one behind the other.
+  std::span<const std::uint8_t> ptrs() const { return has_ptr() ? part(after_aaaa(), 1) : Octets{}; }
+  std::size_t srv_count() const { return SrvRecords(*this).count(); }
+
+  /// All octets of the entry, this header included.
+  std::size_t octets() const;
+  /// The same key, records, TTL and presence, octet by octet.
+  friend bool operator==(const NameEntry& a, const NameEntry& b);
+
+ private:
+  friend class SrvRecords;
+  using Octets = std::span<const std::uint8_t>;
+  NameEntry() = default;
+
+  static constexpr std::uint8_t no_ready = 1;
+  static constexpr std::uint8_t some_a = 2;
+  static constexpr std::uint8_t some_aaaa = 4;
+  static constexpr std::uint8_t some_names = 8;
+  static constexpr std::uint8_t names_are_cname = 16;
+  static constexpr std::uint8_t some_srv = 32;
+
+  bool has(std::uint8_t flag) const { return (flags_ & flag) != 0; }
+  const std::uint8_t* body() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+  const std::uint8_t* after_key() const { return body() + key_octets_; }
+  const std::uint8_t* after_a() const { return has_a() ? end_of(part(after_key(), 4)) : after_key(); }
+  const std::uint8_t* after_aaaa() const { return has_aaaa() ? end_of(part(after_a(), 16)) : after_a(); }
+  const std::uint8_t* after_names() const { return has(some_names) ? end_of(part(after_aaaa(), 1)) : after_aaaa(); }
+
+  /// A count, one octet up to 254, or 255 and four; moves `at` behind it.
+  static std::size_t take_count(const std::uint8_t*& at) {
+    const std::size_t count = *at++;
+    if (count < 255) return count;
+    std::uint32_t wide;
+    std::memcpy(&wide, at, sizeof wide);
+    at += sizeof wide;
+    return wide;
+  }
+  static Octets part(const std::uint8_t* at, std::size_t item_octets) {
+    const std::size_t count = take_count(at);
+    return {at, count * item_octets};
+  }
+  static const std::uint8_t* end_of(Octets octets) { return octets.data() + octets.size(); }
+
+  // Octets alone, so that the body begins right behind them whatever it holds.
+  std::uint8_t ttl_[4];
+  std::uint8_t key_octets_;
+  std::uint8_t flags_;
+};
+
+}  // namespace fairlead::zones
