@@ -158,7 +158,9 @@ class Exchange {
       early = status_ == 0;
     }
     if (!early) {
+      const auto before = sink_.patience();
       deliver(piece);
+      if (sink_.patience() != before) wake();  // the waiting thread has another deadline now
     } else if (early_.size() + piece.size() <= early_octets_max) {
       early_.append(piece);
     } else {
@@ -188,7 +190,8 @@ class Exchange {
     while (!done_) {
       if (stop.stop_requested()) return ApiResult::Phase::cancelled;
       if (ended_) return unusable_.empty() ? ApiResult::Phase::stopped : ApiResult::Phase::body;
-      const auto next = status_ == 0 ? start + request.answer_timeout : last_activity_ + request.idle_timeout;
+      const auto next = status_ == 0 ? start + request.answer_timeout
+                                     : last_activity_ + sink_.patience().value_or(request.idle_timeout);
       const auto deadline = std::min(next, start + request.total_timeout);
       if (SteadyClock::now() >= deadline) return ApiResult::Phase::timed_out;
       changed_.wait_until(lock, deadline);
@@ -225,6 +228,11 @@ class Exchange {
       error_text_.append(piece.substr(0, error_octets_max - error_text_.size()));
     }
     return !ended_;
+  }
+
+  void wake() noexcept {
+    const std::scoped_lock lock(mutex_);
+    changed_.notify_all();
   }
 
   /// Without a reason: the sink has enough.

@@ -30,6 +30,8 @@ class BodySink {
   virtual void begin(int http_status) noexcept { static_cast<void>(http_status); }
   /// A piece of the body of a 2xx answer, on a thread of the client. False: enough, the request ends as `stopped`.
   virtual bool take(std::string_view piece) noexcept = 0;
+  /// How long the body may be silent from now on; nothing: as long as the request says. From the caller's thread.
+  virtual std::optional<std::chrono::milliseconds> patience() const noexcept { return std::nullopt; }
 };
 
 struct ApiRequest {

@@ -86,6 +86,11 @@ class ApiCluster final : public Cluster {
       sum.watch_failures += one.watch_failures;
       sum.events += one.events;
       sum.skipped_objects += one.skipped_objects;
+      sum.streamed_lists += one.streamed_lists;
+      sum.silent_watches += one.silent_watches;
+      for (std::size_t oddity = 0; oddity < oddity_count; ++oddity) {
+        sum.odd.push_back({resource_of(reflector->kind()), name_of(static_cast<Oddity>(oddity)), one.oddities[oddity]});
+      }
     }
     sum.skipped_objects += store_.skipped_objects();
     sum.names = publisher_.names();

@@ -54,6 +54,15 @@ struct ClusterCounters {
   std::uint64_t skipped_objects = 0;  // missing or odd fields
   std::uint64_t names = 0;
   bool api_reachable = false;
+  std::uint64_t streamed_lists = 0;
+  std::uint64_t silent_watches = 0;
+  /// What was wrong with what the API server sent, by kind; see Oddity in reflector.hpp.
+  struct Odd {
+    const char* resource;  // "services"
+    const char* reason;    // "object"
+    std::uint64_t count;
+  };
+  std::vector<Odd> odd = {};
 };
 
 class Cluster {

@@ -91,6 +91,7 @@ struct Metadata {
   std::string service_name;
   std::string multicluster_service_name;
   std::string source_cluster;
+  bool ends_initial_events = false;
 };
 
 void read_metadata(ondemand::value& value, Metadata& metadata) {
@@ -113,6 +114,12 @@ void read_metadata(ondemand::value& value, Metadata& metadata) {
           metadata.source_cluster = text_of(text, "metadata.labels[multicluster.kubernetes.io/source-cluster]");
         }
       });
+    } else if (key == "annotations") {
+      for_each_field(
+          object_of(field, "metadata.annotations"), [&](ondemand::raw_json_string name, ondemand::value text) {
+            if (name == "k8s.io/initial-events-end")
+              metadata.ends_initial_events = text_of(text, "metadata.annotations[k8s.io/initial-events-end]") == "true";
+          });
     }
   });
 }
@@ -512,6 +519,7 @@ std::expected<WatchEvent, DecodeFault> JsonDecoder::event(std::string& json) {
       });
       event.resource_version = std::move(metadata.resource_version);
       event.object.key = std::move(metadata.key);
+      event.ends_initial_events = event.type == WatchEvent::Type::bookmark && metadata.ends_initial_events;
       if (kind_ == Kind::kNamespace) event.object.key.namespace_name.clear();
       if (event.type == WatchEvent::Type::deleted && event.object.key.name.empty())
         throw Refusal{"metadata.name is missing"};

@@ -45,7 +45,9 @@ struct WatchEvent {
   Type type = Type::bookmark;
   std::string resource_version;
   DecodedObject object;  // for deleted only its key
-  ApiStatus status;      // for error
+  /// A bookmark behind the last of the objects that a streaming list begins with.
+  bool ends_initial_events = false;
+  ApiStatus status;  // for error
 };
 
 struct ListMetadata {

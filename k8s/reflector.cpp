@@ -20,6 +20,7 @@ using std::chrono::seconds;
 constexpr milliseconds unauthorized_backoff_max{5'000};
 // So many failures of a watch at the same version, and listing anew is the better try.
 constexpr unsigned watch_failures_max = 5;
+constexpr unsigned broken_streams_max = 2;
 // A watch that lived shorter than this has done nothing to be trusted with an immediate resumption.
 constexpr milliseconds watch_life_min{1'000};
 
@@ -56,9 +57,30 @@ std::string percent_encoded(std::string_view text) {
   return encoded;
 }
 
+/// What to resume from. The kinds that we read have numbers for versions (KEP-5504), and 0 would mean "any".
+bool is_usable_version(std::string_view version) {
+  return version.find_first_not_of("0123456789") == std::string_view::npos &&
+         version.find_first_not_of('0') != std::string_view::npos;
+}
+
 bool is_expired(int code, std::string_view reason) { return code == 410 || reason == "Expired" || reason == "Gone"; }
 
 }  // namespace
+
+const char* resource_of(Kind kind) { return names_of(kind).resource; }
+
+const char* name_of(Oddity oddity) {
+  switch (oddity) {
+    case Oddity::part: return "part";
+    case Oddity::object: return "object";
+    case Oddity::oversized: return "oversized";
+    case Oddity::event: return "event";
+    case Oddity::list: return "list";
+    case Oddity::version: return "version";
+    case Oddity::selector: break;
+  }
+  return "selector";
+}
 
 /// From decoded objects to the sink; what lists and watches have in common.
 class Reflector::Intake {
@@ -69,7 +91,8 @@ class Reflector::Intake {
 
   void put(DecodedObject decoded) {
     if (decoded.odd_parts > 0) {
-      skip(decoded.odd_parts, "ports or addresses of " + decoded.key.namespace_name + "/" + decoded.key.name);
+      reflector_.note_oddity(Oddity::part, decoded.odd_parts,
+                             "left out: ports or addresses of " + decoded.key.namespace_name + "/" + decoded.key.name);
     }
     std::visit(
         [&]<typename Object>(Object& object) {
@@ -80,13 +103,6 @@ class Reflector::Intake {
           }
         },
         decoded.content);
-  }
-
-  void skip(std::uint64_t count, std::string_view why) {
-    const std::uint64_t sum = reflector_.counts_.skipped.fetch_add(count, std::memory_order_relaxed) + count;
-    if (!reflector_.skipped_throttle_.allows(reflector_.health_.now())) return;
-    reflector_.log(base::LogLevel::warning,
-                   "left out: " + std::string(why.substr(0, 300)) + " (" + std::to_string(sum) + " so far)");
   }
 
  private:
@@ -108,11 +124,19 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
 
   /// After a good end of the request.
   std::expected<ListMetadata, std::string> finish() {
-    if (stream_.oversized_items() > 0) intake_.skip(stream_.oversized_items(), "objects above 4 MiB");
-    if (malformed_ || !stream_.is_complete()) return std::unexpected("the answer is no list" + fault_);
+    if (stream_.oversized_items() > 0)
+      reflector_.note_oddity(Oddity::oversized, stream_.oversized_items(), "left out: objects above 4 MiB");
+    if (malformed_ || !stream_.is_complete()) {
+      reflector_.note_oddity(Oddity::list, 1, "a list cannot be read" + fault_);
+      return std::unexpected("the answer is no list" + fault_);
+    }
     auto metadata = intake_.decoder().list_metadata(stream_.metadata());
-    if (!metadata || metadata->resource_version.empty())
+    if (!metadata || !is_usable_version(metadata->resource_version)) {
+      const std::string version = metadata ? metadata->resource_version : std::string();
+      if (!version.empty())
+        reflector_.note_oddity(Oddity::version, 1, "a list with resourceVersion \"" + version + "\"");
       return std::unexpected(std::string("the list has no resourceVersion"));
+    }
     return std::move(*metadata);
   }
   std::uint64_t objects() const { return objects_; }
@@ -129,7 +153,7 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
       malformed_ = true;
       fault_ = ": " + decoded.error().text;
     } else {
-      intake_.skip(1, "an object: " + decoded.error().text);
+      reflector_.note_oddity(Oddity::object, 1, "left out: an object: " + decoded.error().text);
     }
   }
 
@@ -141,20 +165,40 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
   std::uint64_t objects_ = 0;
 };
 
-/// The events of one watch.
+/// The events of one watch, and the list that it may begin with.
 class Reflector::WatchReader final : public BodySink, private WatchStream::Handler {
  public:
-  explicit WatchReader(Reflector& reflector) : reflector_(reflector), intake_(reflector) {}
+  enum class Begins : std::uint8_t { with_list, with_events };
+
+  WatchReader(Reflector& reflector, Begins begins)
+      : reflector_(reflector),
+        intake_(reflector),
+        start_(reflector.health_.now()),
+        silence_max_(reflector.draw(reflector.options_.watch_silence_min, reflector.options_.watch_silence_max)),
+        in_list_(begins == Begins::with_list) {
+    is_impatient_ = reflector.has_bookmarks_;
+  }
 
   void begin(int) noexcept override { reflector_.health_.note_answer(); }
 
   bool take(std::string_view piece) noexcept override {
     const std::uint64_t before = stream_.oversized_lines();
     const bool more = stream_.feed(piece);
-    if (stream_.oversized_lines() != before) intake_.skip(stream_.oversized_lines() - before, "events above 4 MiB");
+    if (stream_.oversized_lines() != before)
+      reflector_.note_oddity(Oddity::oversized, stream_.oversized_lines() - before, "left out: events above 4 MiB");
     return more;
   }
 
+  std::optional<milliseconds> patience() const noexcept override {
+    if (in_list_) return reflector_.options_.list_silence;
+    if (is_impatient_) return silence_max_;
+    return std::nullopt;
+  }
+
+  /// The list has not come to its end.
+  bool is_in_list() const { return in_list_; }
+  /// The server sent a bookmark where only the end of the list could be: it does not know streaming lists.
+  bool is_plain_watch() const { return is_plain_watch_; }
   /// Events and bookmarks; without any the version is as old as before.
   std::uint64_t lines() const { return lines_; }
   const std::optional<ApiStatus>& error() const { return error_; }
@@ -167,38 +211,90 @@ class Reflector::WatchReader final : public BodySink, private WatchStream::Handl
       if (event.error().is_malformed) {
         // An event is lost; resuming from the last version brings it again.
         fault_ = "an event cannot be read: " + event.error().text;
+        reflector_.note_oddity(Oddity::event, 1, fault_);
         return false;
       }
       note_line();
-      intake_.skip(1, "an event: " + event.error().text);
+      reflector_.note_oddity(Oddity::object, 1, "left out: an event: " + event.error().text);
       return true;
     }
     if (event->type == WatchEvent::Type::error) {
       error_ = std::move(event->status);
       return false;
     }
+    if (event->type == WatchEvent::Type::bookmark) return take_bookmark(*event);
     note_line();
+    if (!in_list_) reflector_.counts_.events.fetch_add(1, std::memory_order_relaxed);
     if (event->type == WatchEvent::Type::added_or_modified) {
-      reflector_.counts_.events.fetch_add(1, std::memory_order_relaxed);
       intake_.put(std::move(event->object));
-    } else if (event->type == WatchEvent::Type::deleted) {
-      reflector_.counts_.events.fetch_add(1, std::memory_order_relaxed);
+    } else {
       reflector_.sink_.remove(reflector_.options_.kind, event->object.key);
     }
-    if (!event->resource_version.empty()) reflector_.resource_version_ = std::move(event->resource_version);
+    if (in_list_) {
+      // The objects of a list are in no order of versions: only its end says where to resume.
+      ++objects_;
+      return true;
+    }
+    if (event->resource_version == reflector_.resource_version_ && !event->resource_version.empty()) {
+      reflector_.note_oddity(Oddity::version, 1, "an event repeats resourceVersion " + event->resource_version);
+    }
+    resume_from(event->resource_version);
     return true;
   }
 
+  bool take_bookmark(WatchEvent& event) {
+    if (!in_list_) {
+      note_line();
+      reflector_.has_bookmarks_ = true;
+      is_impatient_ = true;
+      resume_from(event.resource_version);
+      return true;
+    }
+    if (!event.ends_initial_events) {
+      is_plain_watch_ = true;
+      return false;
+    }
+    if (!is_usable_version(event.resource_version)) {
+      fault_ = "the list ends with resourceVersion \"" + event.resource_version + "\"";
+      reflector_.note_oddity(Oddity::version, 1, fault_);
+      return false;
+    }
+    reflector_.sink_.end_list(reflector_.options_.kind);
+    reflector_.streaming_ = Streaming::proven;
+    reflector_.counts_.streamed_lists.fetch_add(1, std::memory_order_relaxed);
+    in_list_ = false;
+    note_line();
+    reflector_.list_ended(std::move(event.resource_version), objects_, start_);
+    return true;
+  }
+
+  void resume_from(std::string& version) {
+    if (version.empty()) return;
+    if (is_usable_version(version)) {
+      reflector_.resource_version_ = std::move(version);
+    } else {
+      reflector_.note_oddity(Oddity::version, 1, "an event with resourceVersion \"" + version + "\"");
+    }
+  }
+
   void note_line() {
-    if (lines_++ > 0) return;
+    if (in_list_ || lines_++ > 0) return;
     reflector_.watch_failures_ = 0;
     reflector_.expired_watches_ = 0;
+    reflector_.silent_watches_ = 0;
     reflector_.report_good();
   }
 
   Reflector& reflector_;
   Intake intake_;
   WatchStream stream_{*this};
+  const base::TimePoint start_;
+  const milliseconds silence_max_;
+  // Also read by the thread that waits.
+  std::atomic<bool> in_list_;
+  std::atomic<bool> is_impatient_{false};
+  bool is_plain_watch_ = false;
+  std::uint64_t objects_ = 0;
   std::uint64_t lines_ = 0;
   std::optional<ApiStatus> error_;
   std::string fault_;
@@ -222,8 +318,18 @@ void Reflector::stop() {
 
 ReflectorCounters Reflector::counters() const {
   const auto read = [](const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); };
-  return {read(counts_.lists),          read(counts_.list_failures), read(counts_.watches),
-          read(counts_.watch_failures), read(counts_.events),        read(counts_.skipped)};
+  ReflectorCounters counters;
+  counters.lists = read(counts_.lists);
+  counters.list_failures = read(counts_.list_failures);
+  counters.watches = read(counts_.watches);
+  counters.watch_failures = read(counts_.watch_failures);
+  counters.events = read(counts_.events);
+  counters.streamed_lists = read(counts_.streamed_lists);
+  counters.silent_watches = read(counts_.silent_watches);
+  std::ranges::transform(counts_.oddities, counters.oddities.begin(), read);
+  for (const Oddity skipped : {Oddity::part, Oddity::object, Oddity::oversized})
+    counters.skipped_objects += counters.oddities[static_cast<std::size_t>(skipped)];
+  return counters;
 }
 
 void Reflector::run(const std::stop_token& stop) {
@@ -240,8 +346,53 @@ void Reflector::run(const std::stop_token& stop) {
 }
 
 Reflector::Step Reflector::list(const std::stop_token& stop) {
-  const base::TimePoint start = health_.now();
   counts_.lists.fetch_add(1, std::memory_order_relaxed);
+  // Streams that break off again and again may be what some proxy makes of them: pages get through there.
+  const bool in_stream =
+      options_.streaming_lists && streaming_ != Streaming::refused && broken_streams_ < broken_streams_max;
+  return in_stream ? list_in_stream(stop) : list_in_pages(stop);
+}
+
+Reflector::Step Reflector::list_in_stream(const std::stop_token& stop) {
+  const seconds planned = draw(options_.watch_min, options_.watch_max);
+  const ApiRequest request = watch_request("sendInitialEvents=true&resourceVersionMatch=NotOlderThan", planned);
+  counts_.watches.fetch_add(1, std::memory_order_relaxed);
+  sink_.begin_list(options_.kind);
+  WatchReader reader(*this, WatchReader::Begins::with_list);
+  const base::TimePoint start = health_.now();
+  const ApiResult result = client_.get(request, reader, stop);
+  if (reader.is_in_list()) sink_.abort_list(options_.kind);
+  if (result.phase == ApiResult::Phase::cancelled) return {};
+  return reader.is_in_list() ? stream_failed(result, reader, start) : watch_ended(result, reader, start, planned);
+}
+
+Reflector::Step Reflector::stream_failed(const ApiResult& result, const WatchReader& reader, base::TimePoint start) {
+  const bool began = result.http_status >= 200 && result.http_status < 300;
+  // KEP-3157: refused where the feature gate is off. A plain watch is what a server makes of it that does not know the
+  // parameters: it never marks the end of the list, and would have us wait for ever.
+  const bool is_refused = result.http_status == 400 || result.http_status == 422;
+  const bool is_silent = began && result.phase == ApiResult::Phase::timed_out;
+  if (is_refused || reader.is_plain_watch() || (is_silent && streaming_ == Streaming::untried)) {
+    streaming_ = Streaming::refused;
+    log(base::LogLevel::info, is_refused
+                                  ? "the API server does not stream lists (" + result.message + "); listing in pages"
+                                  : "the API server does not end a streaming list; listing in pages");
+    return {Step::Action::list, {}};
+  }
+  counts_.list_failures.fetch_add(1, std::memory_order_relaxed);
+  if (began) broken_streams_ = is_silent ? broken_streams_max : broken_streams_ + 1;
+  std::string why = result.message;
+  if (reader.error()) why = "the list ended with an error: " + reader.error()->message;
+  if (!reader.fault().empty()) why = reader.fault();
+  if (why.empty()) why = "the list has no end";
+  report(result, "list", why, start);
+  ApiResult waited = result;
+  if (reader.error() && reader.error()->retry_after) waited.retry_after = reader.error()->retry_after;
+  return {Step::Action::list, back_off(list_failures_++, waited)};
+}
+
+Reflector::Step Reflector::list_in_pages(const std::stop_token& stop) {
+  const base::TimePoint start = health_.now();
   // Consistent reads (no resourceVersion=0): a server's cache would ignore the limit, and could be older than what we
   // hold already.
   const bool paged = options_.page_limit > 0 && expired_lists_ < 2;
@@ -279,37 +430,43 @@ Reflector::Step Reflector::list(const std::stop_token& stop) {
     }
     objects += reader.objects();
     token = std::move(metadata->continue_token);
-    if (token.empty()) {
-      resource_version_ = std::move(metadata->resource_version);
-      break;
-    }
+    if (!token.empty()) continue;
+    sink_.end_list(options_.kind);
+    list_ended(std::move(metadata->resource_version), objects, start);
+    return {Step::Action::watch, {}};
   }
-  sink_.end_list(options_.kind);
+}
+
+void Reflector::list_ended(std::string version, std::uint64_t objects, base::TimePoint start) {
+  resource_version_ = std::move(version);
   expired_lists_ = 0;
   list_failures_ = 0;
+  broken_streams_ = 0;
   if (watch_failures_ == 0) report_good();
-  const auto took = std::chrono::duration_cast<milliseconds>(health_.now() - start);
+  last_list_took_ = std::chrono::duration_cast<milliseconds>(health_.now() - start);
   log(base::LogLevel::info, std::to_string(objects) +
                                 (is_listed_ ? " objects listed again in " : " objects listed in ") +
-                                std::to_string(took.count()) + " ms");
+                                std::to_string(last_list_took_.count()) + " ms");
   is_listed_ = true;
-  return {Step::Action::watch, {}};
 }
 
 Reflector::Step Reflector::watch(const std::stop_token& stop) {
-  std::uniform_int_distribution<std::int64_t> draw(options_.watch_min.count(), options_.watch_max.count());
-  const seconds planned{draw(random_)};
-  ApiRequest request =
-      this->request("watch=1&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(planned.count()) +
-                    "&resourceVersion=" + percent_encoded(resource_version_));
-  request.total_timeout = planned + options_.watch_slack;
-  request.idle_timeout = request.total_timeout;
+  const seconds planned = draw(options_.watch_min, options_.watch_max);
+  const ApiRequest request = watch_request("resourceVersion=" + percent_encoded(resource_version_), planned);
   counts_.watches.fetch_add(1, std::memory_order_relaxed);
-  WatchReader reader(*this);
+  WatchReader reader(*this, WatchReader::Begins::with_events);
   const base::TimePoint start = health_.now();
   const ApiResult result = client_.get(request, reader, stop);
   if (result.phase == ApiResult::Phase::cancelled) return {};
   return watch_ended(result, reader, start, planned);
+}
+
+ApiRequest Reflector::watch_request(std::string query, seconds planned) {
+  ApiRequest request =
+      this->request("watch=1&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(planned.count()) + "&" + query);
+  request.total_timeout = planned + options_.watch_slack;
+  request.idle_timeout = request.total_timeout;
+  return request;
 }
 
 Reflector::Step Reflector::watch_ended(const ApiResult& result, const WatchReader& reader, base::TimePoint start,
@@ -329,6 +486,13 @@ Reflector::Step Reflector::watch_ended(const ApiResult& result, const WatchReade
   const std::string& reason = was_event ? reader.error()->reason : result.status.reason;
   if ((was_event || result.phase == ApiResult::Phase::complete) && is_expired(code, reason)) return expired();
 
+  if (result.phase == ApiResult::Phase::timed_out && result.http_status != 0 && lived < planned) {
+    counts_.silent_watches.fetch_add(1, std::memory_order_relaxed);
+    // One may have been forgotten on the way. If the next hears nothing either, a list is what tells.
+    const bool again = silent_watches_++ > 0;
+    log(base::LogLevel::info, again ? "the watch is silent again; listing again" : "the watch is silent; resuming it");
+    return {again ? Step::Action::list : Step::Action::watch, back_off(0, {})};
+  }
   counts_.watch_failures.fetch_add(1, std::memory_order_relaxed);
   std::string why = result.message;
   if (was_event) why = "the watch ended with an error: " + reader.error()->message;
@@ -337,7 +501,7 @@ Reflector::Step Reflector::watch_ended(const ApiResult& result, const WatchReade
   if (broke_off) {
     // The ordinary end of a connection when an API server restarts: come back soon, but not all replicas at once.
     log(base::LogLevel::debug, "the watch broke off; resuming it");
-    return {Step::Action::watch, milliseconds(random_() % static_cast<unsigned>(options_.backoff_min.count() + 1))};
+    return {Step::Action::watch, draw(milliseconds(0), options_.backoff_min)};
   }
   report(result, "watch", why, start);
   ApiResult waited = result;
@@ -353,7 +517,8 @@ Reflector::Step Reflector::watch_ended(const ApiResult& result, const WatchReade
 
 Reflector::Step Reflector::expired() {
   log(base::LogLevel::info, "the API server has forgotten version " + resource_version_ + "; listing again");
-  Step step{Step::Action::list, {}};
+  const milliseconds spread = std::clamp(4 * last_list_took_, options_.backoff_min, options_.relist_spread_max);
+  Step step{Step::Action::list, draw(milliseconds(0), spread)};
   // Once is what happens to everyone. A server that forgets what it has just told is not to be asked in a loop.
   if (expired_watches_ > 0) step.wait = back_off(expired_watches_ - 1, {});
   ++expired_watches_;
@@ -378,6 +543,11 @@ void Reflector::report(const ApiResult& result, std::string_view verb, std::stri
   if (result.http_status == 0) {
     health_.note_silence(start, why);
     return;
+  }
+  const bool is_selector = result.http_status == 400 && verb == "list" &&
+                           !(options_.label_selector.empty() && options_.field_selector.empty());
+  if (is_selector) {
+    note_oddity(Oddity::selector, 1, "refused, with the selector \"" + options_.label_selector + "\"");
   }
   in_trouble_ = true;
   if (!trouble_throttle_.allows(health_.now())) return;
@@ -404,6 +574,13 @@ void Reflector::report_good() {
   trouble_throttle_ = {};
 }
 
+void Reflector::note_oddity(Oddity oddity, std::uint64_t count, std::string_view what) {
+  const auto index = static_cast<std::size_t>(oddity);
+  const std::uint64_t sum = counts_.oddities[index].fetch_add(count, std::memory_order_relaxed) + count;
+  if (!oddity_throttles_[index].allows(health_.now())) return;
+  log(base::LogLevel::warning, std::string(what.substr(0, 300)) + " (" + std::to_string(sum) + " so far)");
+}
+
 void Reflector::log(base::LogLevel level, std::string_view text) const {
   if (options_.log) options_.log(level, std::string(names_of(options_.kind).resource) + ": " + std::string(text));
 }
@@ -413,8 +590,7 @@ milliseconds Reflector::back_off(unsigned failures, const ApiResult& result) {
   for (unsigned i = 0; i < failures && ceiling < options_.backoff_max; ++i) ceiling *= 2;
   ceiling = std::min(ceiling, result.http_status == 401 ? std::min(unauthorized_backoff_max, options_.backoff_max)
                                                         : options_.backoff_max);
-  std::uniform_int_distribution<std::int64_t> draw(ceiling.count() / 2, ceiling.count());
-  const milliseconds jittered{draw(random_)};
+  const milliseconds jittered = draw(ceiling / 2, ceiling);
   if (!result.retry_after) return jittered;
   // Not all replicas at the same second either.
   return std::max<milliseconds>(*result.retry_after + jittered / 4, jittered);

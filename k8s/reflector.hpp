@@ -1,18 +1,22 @@
 // Keeps the objects of one kind in step: lists them, then watches what changes, for as long as it runs.
 //
-//     list (in pages) -> watch -> watch -> ... -> 410 Gone -> list as a difference -> watch ...
+//     list -> watch -> watch -> ... -> 410 Gone -> list as a difference -> watch ...
 //
-// A watch that ends or breaks off is resumed from the last version that was seen. Only when the server has forgotten
-// that version is everything listed again, as a difference: names that still exist never blink. While the server is
-// away nothing is removed. Every failure waits longer than the one before, with jitter, or as long as the server asks.
+// A list is the beginning of a watch where the server streams it (KEP-3157), else it comes in pages; which of the two
+// a server can is found out by asking, and remembered. A watch that ends or breaks off is resumed from the last version
+// that was seen. Only when the server has forgotten that version is everything listed again, as a difference: names
+// that still exist never blink. While the server is away nothing is removed. Every failure waits longer than the one
+// before, with jitter, or as long as the server asks.
 //
 // Threads: one of its own, which waits; decoding runs on the client's threads, straight into the sink. start() and
 //   stop() on the owner's thread, counters() from any.
 // Limits: one object in memory at a time; pages of page_limit.
 // Errors: logged once a minute and retried for ever.
-// Standards: Kubernetes API concepts: "Retrieving large results sets in chunks", "Efficient detection of changes".
+// Standards: Kubernetes API concepts: "Retrieving large results sets in chunks", "Efficient detection of changes",
+//   "Streaming lists".
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -35,6 +39,7 @@ struct ReflectorOptions {
   std::string field_selector;
   base::LogFunction log;
 
+  bool streaming_lists = true;  // ask for them; see above
   unsigned page_limit = 500;
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{30'000};
@@ -43,9 +48,33 @@ struct ReflectorOptions {
   std::chrono::seconds watch_max{600};
   /// How much longer than that we wait for it to do so.
   std::chrono::milliseconds watch_slack{30'000};
+  /// A server that sends bookmarks does so about once a minute. A watch that misses them for a time between these is
+  /// taken up anew: the server, or something on the way, has forgotten it.
+  std::chrono::milliseconds watch_silence_min{150'000};
+  std::chrono::milliseconds watch_silence_max{210'000};
+  /// A streaming list comes from the server's memory: a pause this long means that nobody is going to end it.
+  std::chrono::milliseconds list_silence{4'000};
+  /// When a version is forgotten, it is so for all replicas at once: they spread over four times what the last list
+  /// took, and no longer than this.
+  std::chrono::milliseconds relist_spread_max{5'000};
   std::chrono::milliseconds answer_timeout{30'000};
   std::chrono::milliseconds list_timeout{300'000};  // a page, or everything in one
 };
+
+/// What may be wrong with what an API server sends. Each leaves the last good state in service.
+enum class Oddity : std::uint8_t {
+  part,       // a port or an address that makes no sense: left out of its object
+  object,     // an object that makes no sense to DNS: left out
+  oversized,  // an object or event above the limit: left out
+  event,      // an event that cannot be read: asked for again
+  list,       // a list that cannot be read: asked for again
+  version,    // a resource version that is negative, no number, or the same again: not resumed from
+  selector,   // the server does not understand our selector: asked again, later and later
+};
+inline constexpr std::size_t oddity_count = 7;
+const char* name_of(Oddity oddity);
+/// "services", as the API writes it.
+const char* resource_of(Kind kind);
 
 struct ReflectorCounters {
   std::uint64_t lists = 0;
@@ -54,6 +83,9 @@ struct ReflectorCounters {
   std::uint64_t watch_failures = 0;
   std::uint64_t events = 0;
   std::uint64_t skipped_objects = 0;  // and parts of objects
+  std::uint64_t streamed_lists = 0;   // of the lists, those that came as the beginning of a watch
+  std::uint64_t silent_watches = 0;   // ended because even bookmarks stayed away
+  std::array<std::uint64_t, oddity_count> oddities{};
 };
 
 class Reflector {
@@ -70,6 +102,7 @@ class Reflector {
   void request_stop();
   void stop();
   ReflectorCounters counters() const;
+  Kind kind() const { return options_.kind; }
 
  private:
   class Intake;
@@ -85,7 +118,13 @@ class Reflector {
 
   void run(const std::stop_token& stop);
   Step list(const std::stop_token& stop);
+  Step list_in_pages(const std::stop_token& stop);
+  /// The list, and the watch that it is the beginning of.
+  Step list_in_stream(const std::stop_token& stop);
+  Step stream_failed(const ApiResult& result, const WatchReader& reader, base::TimePoint start);
   Step watch(const std::stop_token& stop);
+  ApiRequest watch_request(std::string query, std::chrono::seconds planned);
+  void list_ended(std::string version, std::uint64_t objects, base::TimePoint start);
   Step watch_ended(const ApiResult& result, const WatchReader& reader, base::TimePoint start,
                    std::chrono::seconds planned);
   Step expired();
@@ -94,13 +133,21 @@ class Reflector {
   /// Says that a request failed: about the server if it did not answer, else about this kind.
   void report(const ApiResult& result, std::string_view verb, std::string_view why, base::TimePoint start);
   void report_good();
+  void note_oddity(Oddity oddity, std::uint64_t count, std::string_view what);
   void log(base::LogLevel level, std::string_view text) const;
   /// How long to wait behind the nth failure in a row (from 0).
   std::chrono::milliseconds back_off(unsigned failures, const ApiResult& result);
+  template <typename Duration>
+  Duration draw(Duration min, Duration max) {
+    return Duration(std::uniform_int_distribution<typename Duration::rep>(min.count(), max.count())(random_));
+  }
 
   struct Counts {
-    std::atomic<std::uint64_t> lists{0}, list_failures{0}, watches{0}, watch_failures{0}, events{0}, skipped{0};
+    std::atomic<std::uint64_t> lists{0}, list_failures{0}, watches{0}, watch_failures{0}, events{0};
+    std::atomic<std::uint64_t> streamed_lists{0}, silent_watches{0};
+    std::array<std::atomic<std::uint64_t>, oddity_count> oddities{};
   };
+  enum class Streaming : std::uint8_t { untried, proven, refused };
 
   const ReflectorOptions options_;
   ApiClient& client_;
@@ -114,10 +161,15 @@ class Reflector {
   unsigned watch_failures_ = 0;   // in a row, lists in between not counted
   unsigned expired_lists_ = 0;    // continue tokens that expired, since the last whole list
   unsigned expired_watches_ = 0;  // watches that expired at once, since one that did not
+  unsigned silent_watches_ = 0;   // in a row
+  unsigned broken_streams_ = 0;   // streaming lists that broke off, since the last whole list
+  Streaming streaming_ = Streaming::untried;
+  bool has_bookmarks_ = false;  // the server sends them
+  std::chrono::milliseconds last_list_took_{0};
   bool is_listed_ = false;
   bool in_trouble_ = false;  // something was logged that should be followed by good news
   LogThrottle trouble_throttle_;
-  LogThrottle skipped_throttle_;
+  std::array<LogThrottle, oddity_count> oddity_throttles_;
   std::mt19937 random_{std::random_device{}()};
 
   std::jthread thread_;

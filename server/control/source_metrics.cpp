@@ -180,6 +180,15 @@ void collect_cluster(const k8s::Cluster& cluster, const MetricLabels& labels, st
   counter("fairlead_kubernetes_events_total", "Watch events received.", counters.events);
   counter("fairlead_kubernetes_skipped_objects_total", "Objects left out for missing or odd fields.",
           counters.skipped_objects);
+  counter("fairlead_kubernetes_streamed_lists_total", "Lists that came as the beginning of a watch.",
+          counters.streamed_lists);
+  counter("fairlead_kubernetes_silent_watches_total", "Watches taken up anew because even bookmarks stayed away.",
+          counters.silent_watches);
+  for (const auto& odd : counters.odd) {
+    add(families, MetricType::counter, "fairlead_kubernetes_odd_input_total",
+        "What the API server sent and could not be used, by resource and reason.",
+        with(with(labels, "resource", odd.resource), "reason", odd.reason), odd.count);
+  }
 }
 
 }  // namespace fairlead::server

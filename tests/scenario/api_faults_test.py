@@ -171,6 +171,23 @@ def test_a_start_among_faults_ends_in_step(scenario, cluster, fault):
     expect_change(server)
 
 
+@pytest.mark.parametrize("form", ["serve", "refuse", "ignore"])
+def test_lists_are_streamed_where_the_server_can_and_read_in_pages_elsewhere(scenario, cluster, form):
+    cluster.fault(streaming_lists=form)
+    server = scenario.server("", cluster, "startup_timeout 10s")
+    streamed = sum(value for sample, value in server.metrics().items()
+                   if sample.startswith("fairlead_kubernetes_streamed_lists_total"))
+    assert streamed == (len(KINDS) if form == "serve" else 0)
+    with no_blink(server):
+        wait_for_watches(cluster)
+        cluster.fault(refuse_connections=True, close_connections=True)
+        change(cluster)
+        wait_until(lambda: cluster.stats()["manifest_loads"] >= 2, 5, "the change is known to the simulator")
+        cluster.fault(expire_history=True)
+        cluster.fault(refuse_connections=False)
+        expect_change(server)
+
+
 def test_too_many_requests_are_not_answered_by_more_requests(scenario, cluster):
     server = scenario.server("", cluster)
     wait_for_watches(cluster)

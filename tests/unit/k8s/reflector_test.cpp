@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "k8s/list_stream.hpp"
 #include "unit/k8s/scripted_server.hpp"
 #include "unit/k8s/temporary_directory.hpp"
 
@@ -84,6 +85,7 @@ class Stage {
     ReflectorOptions options;
     options.backoff_min = 10ms;
     options.backoff_max = 40ms;
+    options.streaming_lists = false;
     options.log = [this](base::LogLevel, std::string_view line) { log.add(std::string(line)); };
     if (adjust) adjust(options);
     health_ = std::make_unique<ApiHealth>("here", clock_, options.log);
@@ -411,6 +413,194 @@ TEST_CASE("a field selector goes along with lists and watches of Pods") {
   }
 }
 
+namespace {
+
+void stream_lists(ReflectorOptions& options) { options.streaming_lists = true; }
+
+std::string bookmark(const std::string& version) {
+  return R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":")" + version + "\"}}}\n";
+}
+
+/// Where the list ends that a watch began with.
+std::string list_end(const std::string& version) {
+  return R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":")" + version +
+         R"(","annotations":{"k8s.io/initial-events-end":"true"}}}})"
+         "\n";
+}
+
+const std::string paged = "/api/v1/services?limit=500";
+
+bool is_streaming(const std::string& target) {
+  return target.find("sendInitialEvents=true&resourceVersionMatch=NotOlderThan") != std::string::npos &&
+         target.find("&resourceVersion=") == std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a streaming list is a difference that ends with its bookmark, and goes on as a watch (KEP-3157)") {
+  Stage stage({watch({event("ADDED", "a", "5"), event("ADDED", "b", "3"), list_end("7"), event("DELETED", "b", "8")},
+                     Then::drop),
+               watch({event("ADDED", "c", "9")})},
+              stream_lists);
+  REQUIRE(stage.events().wait_for_line("put c"));
+  CHECK(stage.events().lines() == Lines{"begin", "put a", "put b", "end", "remove b", "put c"});
+  const Lines targets = stage.targets.lines();
+  REQUIRE(targets.size() == 2);
+  CHECK(is_streaming(targets[0]));
+  CHECK(targets[0].starts_with("/api/v1/services?watch=1&allowWatchBookmarks=true&timeoutSeconds="));
+  CHECK(targets[1].ends_with("&resourceVersion=8"));
+  const ReflectorCounters counters = stage.reflector->counters();
+  CHECK(counters.lists == 1);
+  CHECK(counters.streamed_lists == 1);
+  CHECK(counters.events == 2);
+}
+
+TEST_CASE("a streaming list that breaks off removes nothing, and is asked for again from its beginning") {
+  const std::string error = R"({"type":"ERROR","object":)" + status(500, "InternalError") + "}\n";
+  const std::vector<Stage::Act> ends{
+      watch({event("ADDED", "a", "5")}, Then::drop),     watch({event("ADDED", "a", "5")}, Then::end),
+      watch({event("ADDED", "a", "5"), "{\"garbage\n"}), watch({event("ADDED", "a", "5"), error}),
+      watch({event("ADDED", "a", "5"), list_end("-7")}), watch({event("ADDED", "a", "5"), list_end("")})};
+  for (const Stage::Act& end : ends) {
+    Stage stage({end, watch({event("ADDED", "b", "6"), list_end("7")})}, stream_lists);
+    REQUIRE(stage.events().wait_for_line("end"));
+    CHECK(stage.events().lines() == Lines{"begin", "put a", "abort", "begin", "put b", "end"});
+    CHECK(is_streaming(stage.targets.lines()[1]));
+    CHECK(stage.reflector->counters().list_failures == 1);
+  }
+}
+
+TEST_CASE("streams that break off again and again are what pages are for, once") {
+  const Stage::Act broken = watch({event("ADDED", "a", "5")}, Then::drop);
+  Stage stage({broken, broken, give(list_of({"a"}, "7")), refuse(410, "Expired"), watch({list_end("9")})},
+              stream_lists);
+  REQUIRE(stage.targets.wait_for_size(5));
+  const Lines targets = stage.targets.lines();
+  CHECK(targets[2] == paged);
+  CHECK(is_streaming(targets[4]));
+}
+
+TEST_CASE("a server that refuses to stream a list is asked for pages, now and later") {
+  for (const int code : {400, 422}) {
+    Stage stage({refuse(code, "Invalid"), give(list_of({"a"}, "7")), refuse(410, "Expired"), give(list_of({"a"}, "9"))},
+                stream_lists);
+    REQUIRE(stage.targets.wait_for_size(5));
+    CHECK(stage.events().lines() == Lines{"begin", "abort", "begin", "put a", "end", "begin", "put a", "end"});
+    CHECK(stage.targets.lines()[1] == paged);
+    CHECK(stage.targets.lines()[3] == paged);
+    CHECK(stage.log.count("does not stream lists") == 1);
+    CHECK(stage.reflector->counters().list_failures == 0);
+  }
+}
+
+TEST_CASE("a server that does not know streaming lists is told by its plain bookmark, or by its silence") {
+  for (const bool by_bookmark : {true, false}) {
+    CAPTURE(by_bookmark);
+    Lines lines{event("ADDED", "a", "5")};
+    if (by_bookmark) lines.push_back(bookmark("6"));
+    Stage stage({watch(lines), give(list_of({"b"}, "7")), refuse(410, "Expired"), give(list_of({"b"}, "9"))},
+                [](ReflectorOptions& options) {
+                  options.streaming_lists = true;
+                  options.list_silence = 100ms;
+                });
+    REQUIRE(stage.targets.wait_for_size(5));
+    CHECK(stage.events().lines() == Lines{"begin", "put a", "abort", "begin", "put b", "end", "begin", "put b", "end"});
+    CHECK(stage.targets.lines()[1] == paged);
+    CHECK(stage.targets.lines()[3] == paged);
+    CHECK(stage.targets.lines()[2].ends_with("resourceVersion=7"));
+  }
+}
+
+TEST_CASE("a server that streamed a list before may be silent once and is still asked to stream later") {
+  Stage stage({watch({list_end("5")}, Then::end), refuse(410, "Expired"), watch({event("ADDED", "a", "6")}),
+               give(list_of({"b"}, "7")), refuse(410, "Expired"), watch({list_end("9")})},
+              [](ReflectorOptions& options) {
+                options.streaming_lists = true;
+                options.list_silence = 100ms;
+              });
+  REQUIRE(stage.targets.wait_for_size(6));
+  CHECK(stage.targets.lines()[3] == paged);
+  CHECK(is_streaming(stage.targets.lines()[5]));
+}
+
+TEST_CASE("Retry-After is obeyed before a streaming list too") {
+  std::chrono::steady_clock::time_point first, second;
+  Stage stage({[&](const Request& request, Reply& reply) {
+                 first = std::chrono::steady_clock::now();
+                 refuse(429, "TooManyRequests", "Retry-After: 1\r\n")(request, reply);
+               },
+               [&](const Request& request, Reply& reply) {
+                 second = std::chrono::steady_clock::now();
+                 watch({list_end("7")})(request, reply);
+               }},
+              stream_lists);
+  REQUIRE(stage.events().wait_for_line("end"));
+  CHECK(second - first >= 1s);
+  CHECK(is_streaming(stage.targets.lines()[1]));
+}
+
+TEST_CASE("a watch whose bookmarks stay away is resumed, and the second time everything is listed") {
+  Stage stage({give(list_of({"a"}, "7")), watch({bookmark("8")}), watch({}), give(list_of({"b"}, "9"))},
+              [](ReflectorOptions& options) { options.watch_silence_min = options.watch_silence_max = 50ms; });
+  REQUIRE(stage.events().wait_for_line("put b"));
+  const Lines targets = stage.targets.lines();
+  CHECK(targets[2].ends_with("resourceVersion=8"));
+  CHECK(targets[3] == paged);
+  CHECK(stage.reflector->counters().silent_watches == 2);
+  CHECK(stage.reflector->counters().watch_failures == 0);
+}
+
+TEST_CASE("a server that sends no bookmarks may be silent for as long as the watch was asked for") {
+  Stage stage({give(list_of({"a"}, "7")), watch({event("ADDED", "b", "8")})},
+              [](ReflectorOptions& options) { options.watch_silence_min = options.watch_silence_max = 20ms; });
+  REQUIRE(stage.events().wait_for_line("put b"));
+  std::this_thread::sleep_for(200ms);
+  CHECK(stage.targets.lines().size() == 2);
+}
+
+TEST_CASE("resource versions that are no numbers, empty or repeated are counted and not resumed from") {
+  Stage stage({give(list_of({"a"}, "-7")), give(list_of({"a"}, "0")), give(list_of({"a"}, "7")),
+               watch({event("ADDED", "b", "8"), event("ADDED", "c", "-9"), event("ADDED", "d", ""),
+                      event("ADDED", "e", "x"), event("ADDED", "f", "8")},
+                     Then::drop)});
+  REQUIRE(stage.targets.wait_for_size(5));
+  CHECK(stage.events().count("abort") == 2);
+  CHECK(stage.events().count("put") == 8);
+  CHECK(stage.targets.lines()[4].ends_with("resourceVersion=8"));
+  const ReflectorCounters counters = stage.reflector->counters();
+  CHECK(counters.oddities[static_cast<std::size_t>(Oddity::version)] == 5);
+  CHECK(stage.log.count("so far") == 1);  // one line a minute
+}
+
+TEST_CASE("a selector that the server refuses is counted, named in the log once, and changes nothing") {
+  const Stage::Act bad = refuse(400, "BadRequest");
+  for (const bool streaming : {true, false}) {
+    CAPTURE(streaming);
+    Stage stage({bad, bad, bad, bad}, [&](ReflectorOptions& options) {
+      options.streaming_lists = streaming;
+      options.label_selector = "no selector";
+    });
+    REQUIRE(stage.targets.wait_for_size(5));
+    CHECK(stage.events().count("begin") - stage.events().count("abort") == 1);
+    CHECK(stage.events().count("end") == 0);
+    CHECK(stage.reflector->counters().oddities[static_cast<std::size_t>(Oddity::selector)] == (streaming ? 3 : 4));
+    CHECK(stage.log.count("with the selector \"no selector\"") == 1);
+  }
+}
+
+TEST_CASE("an object above the limit is left out of a list and of a watch, and counted") {
+  const auto huge = [](const std::string& name) {
+    return R"({"metadata":{"name":")" + name + R"(","namespace":"default","annotations":{"x":")" +
+           std::string(item_octets_max + 8192, 'x') + R"("}},"spec":{"clusterIP":"10.0.0.1"}})";
+  };
+  Stage stage({give(R"({"metadata":{"resourceVersion":"7"},"items":[)" + huge("a") + "," + object("b", "6") + "]}"),
+               watch({R"({"type":"ADDED","object":)" + huge("c") + "}\n", event("ADDED", "d", "9")})});
+  REQUIRE(stage.events().wait_for_line("put d"));
+  CHECK(stage.events().lines() == Lines{"begin", "put b", "end", "put d"});
+  CHECK(stage.reflector->counters().oddities[static_cast<std::size_t>(Oddity::oversized)] == 2);
+  CHECK(stage.reflector->counters().skipped_objects == 2);
+}
+
 TEST_CASE("a stop ends whatever is going on at once") {
   const auto hold = [](const Request&, Reply& reply) { reply.hold(); };
   const auto timed_stop = [](Stage& stage) {
@@ -423,6 +613,12 @@ TEST_CASE("a stop ends whatever is going on at once") {
     REQUIRE(stage.targets.wait_for_size(1));
     timed_stop(stage);
     CHECK(stage.events().lines() == Lines{"begin", "abort"});
+  }
+  SUBCASE("a streaming list") {
+    Stage stage({watch({event("ADDED", "a", "5")})}, stream_lists);
+    REQUIRE(stage.events().wait_for_line("put a"));
+    timed_stop(stage);
+    CHECK(stage.events().lines() == Lines{"begin", "put a", "abort"});
   }
   SUBCASE("a watch") {
     Stage stage({give(list_of({"a"}, "7")), watch({event("ADDED", "b", "8")})});
