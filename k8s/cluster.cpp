@@ -36,7 +36,8 @@ class ApiCluster final : public Cluster {
                             .zone = options.zone},
                 .local_addresses = options.local_addresses,
                 .namespaces = options.namespaces,
-                .pods = options.watch_pods}),
+                .pods = options.watch_pods,
+                .pod_object_names = options.pod_object_names}),
         publisher_(store_, table_, {.ttl = options.ttl, .on_published = {}, .unix_time = {}}) {
     const auto add = [&](Kind kind, const std::string& selector, const char* fields = "") {
       ReflectorOptions reflector;
@@ -46,6 +47,7 @@ class ApiCluster final : public Cluster {
       reflector.log = options.log;
       reflectors_.push_back(std::make_unique<Reflector>(std::move(reflector), *client_, store_, health_));
     };
+    if (options.watch_pods) table_.pods = std::make_unique<PodTable>(options.pod_object_names);
     add(Kind::kNamespace, options.namespace_label_selector);
     add(Kind::service, options.label_selector);
     if (options.no_endpoints) {
@@ -94,6 +96,7 @@ class ApiCluster final : public Cluster {
     }
     sum.skipped_objects += store_.skipped_objects();
     sum.names = publisher_.names();
+    sum.pods = table_.pods != nullptr ? table_.pods->size() : 0;
     sum.api_reachable = health_.is_reachable();
     return sum;
   }

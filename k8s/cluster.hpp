@@ -27,8 +27,9 @@ struct ClusterOptions {
 
   // How objects become names.
   std::uint32_t ttl = 5;
-  bool pod_names = false;   // `pods insecure` and `verified`: Namespaces get a "<ns>.pod" name
-  bool watch_pods = false;  // `pods verified`
+  bool pod_names = false;         // `pods insecure` and `verified`: Namespaces get a "<ns>.pod" name
+  bool watch_pods = false;        // `pods verified`
+  bool pod_object_names = false;  // and their names are kept, for `metadata`
   bool endpoint_pod_names = false;
   bool no_endpoints = false;
   bool ignore_empty_services = false;
@@ -53,6 +54,7 @@ struct ClusterCounters {
   std::uint64_t events = 0;
   std::uint64_t skipped_objects = 0;  // missing or odd fields
   std::uint64_t names = 0;
+  std::uint64_t pods = 0;  // addresses of Pods in Namespaces
   bool api_reachable = false;
   std::uint64_t streamed_lists = 0;
   std::uint64_t silent_watches = 0;

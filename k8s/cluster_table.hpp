@@ -14,7 +14,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
+#include "k8s/pod_table.hpp"
 #include "zones/base/published.hpp"
 #include "zones/name_table.hpp"
 
@@ -32,6 +34,8 @@ struct ApexNameservers {
 struct ClusterTable {
   zones::NameTable forward;
   zones::NameTable reverse;
+  /// Null unless Pods are watched.
+  std::unique_ptr<PodTable> pods;
   base::Published<ApexNameservers> apex_nameservers;
   /// SOA serial: the Unix time of the last visible change, strictly rising with every published batch.
   std::atomic<std::uint32_t> serial{0};

@@ -68,7 +68,9 @@ int place_of(const std::string& name) {
 }  // namespace
 
 ObjectStore::ObjectStore(ObjectStoreOptions options)
-    : options_(std::move(options)), exposed_(options_.namespaces.begin(), options_.namespaces.end()) {}
+    : options_(std::move(options)),
+      exposed_(options_.namespaces.begin(), options_.namespaces.end()),
+      pods_(options_.pod_object_names) {}
 
 // ---- lists
 
@@ -77,6 +79,7 @@ void ObjectStore::begin_list(Kind kind) {
   Listing& listing = listings_[index_of(kind)];
   ++listing.generation;
   listing.is_running = true;
+  if (kind == Kind::pod) pods_.begin_list();
 }
 
 void ObjectStore::abort_list(Kind kind) {
@@ -111,6 +114,8 @@ void ObjectStore::end_list(Kind kind) {
       for (const auto& key : gone) remove_slice(key);
       break;
     case Kind::pod:
+      if (pods_.end_list()) mark();
+      break;
     case Kind::service_import: break;
   }
   // Being in step is news for the publisher even when nothing changed.
@@ -182,7 +187,19 @@ void ObjectStore::upsert(EndpointSlice object) {
   replace_slice(id, unpack_slice(before), unpack_slice(entry.packed));
 }
 
-void ObjectStore::upsert(Pod) {}
+void ObjectStore::upsert(Pod object) {
+  const std::scoped_lock lock(mutex_);
+  if (!is_namespace_label(object.key.namespace_name)) {
+    ++skipped_;
+    return;
+  }
+  switch (pods_.upsert(object)) {
+    case PodStore::Outcome::unchanged: break;
+    case PodStore::Outcome::changed: mark(); break;
+    case PodStore::Outcome::left_out: ++skipped_; break;
+  }
+}
+
 void ObjectStore::upsert(ServiceImport) {}
 
 void ObjectStore::remove(Kind kind, const ObjectKey& key) {
@@ -192,6 +209,8 @@ void ObjectStore::remove(Kind kind, const ObjectKey& key) {
     case Kind::service: remove_service(joined(key)); break;
     case Kind::endpoint_slice: remove_slice(joined(key)); break;
     case Kind::pod:
+      if (pods_.remove(key) == PodStore::Outcome::changed) mark();
+      break;
     case Kind::service_import: break;
   }
 }
@@ -394,6 +413,7 @@ ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
   for (const auto& address : erased_addresses) writer.erase_reverse(address);
   for (const auto& key : std::views::reverse(erased)) writer.erase_forward(key);
   release_empty();
+  if (const PodChanges changes = pods_.take_changes(); !changes.empty()) writer.change_pods(changes);
 
   drained_ = sequence_;
   const auto is_listed = [&](Kind kind) { return listings_[index_of(kind)].is_listed; };

@@ -29,6 +29,7 @@
 #include "k8s/address_index.hpp"
 #include "k8s/cluster_table.hpp"
 #include "k8s/object_sink.hpp"
+#include "k8s/pod_store.hpp"
 #include "k8s/reverse_records.hpp"
 #include "k8s/service_records.hpp"
 
@@ -42,6 +43,7 @@ struct ObjectStoreOptions {
   std::vector<std::string> namespaces;
   /// Pods are watched: being in step includes them.
   bool pods = false;
+  bool pod_object_names = false;  // and their names are kept
 };
 
 /// Where a drain puts the names that it rebuilt.
@@ -53,6 +55,7 @@ class NameWriter {
   virtual void put_reverse(const base::IpAddress& address, const zones::NameContent& content) = 0;
   virtual void erase_reverse(const base::IpAddress& address) = 0;
   virtual void put_apex(ApexNameservers nameservers) = 0;
+  virtual void change_pods(const PodChanges& changes) = 0;
 };
 
 class ObjectStore final : public ObjectSink {
@@ -164,6 +167,7 @@ class ObjectStore final : public ObjectSink {
   std::vector<ServiceId> free_services_;
   std::vector<SliceId> free_slices_;
   AddressIndex by_address_;
+  PodStore pods_;
 
   struct Listing {
     std::uint32_t generation = 0;

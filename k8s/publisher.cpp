@@ -54,8 +54,12 @@ class Publisher::Writer final : public NameWriter {
     table_.apex_nameservers.publish(std::make_unique<const ApexNameservers>(std::move(nameservers)));
   }
 
+  void change_pods(const PodChanges& changes) override {
+    if (table_.pods != nullptr) batch_.pods += table_.pods->apply(changes);
+  }
+
   const PublishedBatch& batch() const { return batch_; }
-  bool is_visible() const { return batch_.puts > 0 || batch_.erases > 0 || is_apex_changed_; }
+  bool is_visible() const { return batch_.puts > 0 || batch_.erases > 0 || batch_.pods > 0 || is_apex_changed_; }
 
  private:
   static bool has(const zones::NameTable& table, std::string_view key) {

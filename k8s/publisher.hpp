@@ -30,6 +30,7 @@ struct PublishedBatch {
   std::uint64_t puts = 0;       // names that are new or have other records
   std::uint64_t erases = 0;     // names that vanished
   std::uint64_t unchanged = 0;  // names that were looked at for nothing
+  std::uint64_t pods = 0;       // addresses of Pods that came or went
   /// When the first event of the batch came in, and when the last name was in the table.
   std::chrono::steady_clock::time_point oldest_change, published;
 };

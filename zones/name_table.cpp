@@ -1,14 +1,11 @@
 #include "zones/name_table.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <new>
-#include <random>
 
 #include "zones/base/published.hpp"
+#include "zones/base/seeded_hash.hpp"
 
 namespace fairlead::zones {
 namespace {
@@ -77,10 +74,7 @@ struct NameTable::Cells {
   }
 };
 
-NameTable::NameTable() : cells_(Cells::make(cells_min)) {
-  std::random_device random;
-  seed_ = static_cast<std::uint64_t>(random()) << 32 | random();
-}
+NameTable::NameTable() : cells_(Cells::make(cells_min)) { seed_ = base::draw_seed(); }
 
 NameTable::~NameTable() {
   Cells& cells = *cells_.load();
@@ -94,9 +88,7 @@ NameTable::~NameTable() {
   base::wait_for_reclaim();
 }
 
-std::uint64_t NameTable::hash(std::string_view key) const {
-  return XXH3_64bits_withSeed(key.data(), key.size(), seed_);
-}
+std::uint64_t NameTable::hash(std::string_view key) const { return base::seeded_hash(key, seed_); }
 
 std::size_t NameTable::cells() const { return cells_.load(std::memory_order_relaxed)->count; }
 

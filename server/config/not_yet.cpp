@@ -15,7 +15,6 @@ struct NotYetRow {
 constexpr std::string_view remove_line = "remove the line";
 
 constexpr auto not_yet = std::to_array<NotYetRow>({
-    {"kubernetes", "pods", "verified", "write 'pods insecure' or 'pods disabled'"},
     {"kubernetes", "multicluster", "", remove_line},
 
     {"forward", "TO", "tls://", "forward to plain DNS"},

@@ -56,7 +56,8 @@ k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
     cluster.kubeconfig_context = options.kubeconfig->context;
   }
   cluster.ttl = options.ttl;
-  cluster.pod_names = options.pods == KubernetesOptions::Pods::insecure;
+  cluster.pod_names = options.pods != KubernetesOptions::Pods::disabled;
+  cluster.watch_pods = options.pods == KubernetesOptions::Pods::verified;
   cluster.endpoint_pod_names = options.endpoint_pod_names;
   cluster.no_endpoints = !options.endpoints;
   cluster.ignore_empty_services = options.ignore_empty_service;
@@ -80,6 +81,7 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.kubeconfig_context)
       .add(options.ttl)
       .add(options.pod_names)
+      .add(options.watch_pods)
       .add(options.endpoint_pod_names)
       .add(options.no_endpoints)
       .add(options.ignore_empty_services)

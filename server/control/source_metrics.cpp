@@ -172,6 +172,9 @@ void collect_cluster(const k8s::Cluster& cluster, const MetricLabels& labels, st
   gauge("fairlead_kubernetes_synced", "1 once every kind was listed in full.", cluster.table().synced ? 1 : 0);
   gauge("fairlead_kubernetes_api_reachable", "1 while the API server answers.", counters.api_reachable ? 1 : 0);
   gauge("fairlead_kubernetes_names", "Names in the cluster's table.", counters.names);
+  if (cluster.table().pods != nullptr) {
+    gauge("fairlead_kubernetes_pods", "Addresses of Pods, each once in a Namespace.", counters.pods);
+  }
   gauge("fairlead_kubernetes_serial", "SOA serial: the Unix time of the last visible change.", cluster.table().serial);
   counter("fairlead_kubernetes_lists_total", "Lists asked of the API server.", counters.lists);
   counter("fairlead_kubernetes_list_failures_total", "Lists that failed.", counters.list_failures);

@@ -172,8 +172,10 @@ NameLookup ClusterLookup::find_in_pods(std::string_view prefix, std::size_t labe
     return of_kind(NameKind::namespace_absent);
   }
   if (is_namespace) return of_kind(NameKind::empty);
-  const auto address = parse_pod_label(Labels(prefix).take());
+  Labels parts(prefix);
+  const auto address = parse_pod_label(parts.take());
   if (!address) return of_kind(NameKind::absent);
+  if (table_.pods != nullptr && !table_.pods->contains(parts.take(), *address)) return of_kind(NameKind::pod_absent);
   return {.kind = NameKind::pod_address, .entry = nullptr, .pod_address = *address};
 }
 

@@ -26,6 +26,7 @@ struct ClusterName {
 enum class NameKind : std::uint8_t {
   absent,
   namespace_absent,    // as absent; the Namespace is not known
+  pod_absent,          // as absent; no Pod of the Namespace has the address
   no_ready_endpoints,  // as absent; a headless Service without ready endpoints
   empty,               // exists without records here: apex-like parts, empty non-terminals, Namespaces
   entry,               // records in the table
@@ -42,6 +43,7 @@ struct NameLookup {
 
 class ClusterLookup {
  public:
+  /// With `pod_names` there are names of Pods; where the table has Pods, only theirs.
   ClusterLookup(const k8s::ClusterTable& table, bool pod_names, bool zonal)
       : table_(table), pod_names_(pod_names), zonal_(zonal) {}
 

@@ -74,7 +74,7 @@ KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shar
       options_(options),
       cluster_(std::move(cluster)),
       local_addresses_(std::move(local_addresses)),
-      lookup_(cluster_->table(), options.pods == KubernetesOptions::Pods::insecure, options.zonal),
+      lookup_(cluster_->table(), options.pods != KubernetesOptions::Pods::disabled, options.zonal),
       rotates_answers_(rotates_answers) {
   std::ranges::stable_sort(zones_, std::ranges::greater{}, [](const auto& zone) { return zone.view().label_count(); });
 }
@@ -106,6 +106,7 @@ Step KubernetesHandler::answer_forward(QueryContext& context, const ClusterName&
   switch (lookup.kind) {
     case NameKind::absent: return no_name(context, name, "no such Service, endpoint or port");
     case NameKind::namespace_absent: return no_name(context, name, "no such Namespace");
+    case NameKind::pod_absent: return no_name(context, name, "no such Pod");
     case NameKind::no_ready_endpoints: return no_name(context, name, "the headless Service has no ready endpoints");
     case NameKind::empty: return no_data(context, name);
     case NameKind::entry: return answer_entry(context, name, *lookup.entry);

@@ -322,3 +322,17 @@ def endpoint_slice(name, service, namespace="default", endpoints=(), ports=(("ht
         "ports": [
             {"name": port[0], "port": port[1], "protocol": port[2] if len(port) > 2 else "TCP"} for port in ports],
     }
+
+
+def pod(name, namespace="default", ip=None, phase="Running", **labels):
+    """A Pod with this primary address, or with none yet."""
+    status = {"phase": phase}
+    if ip:
+        status |= {"podIP": ip, "podIPs": [{"ip": ip}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"containers": [{"name": "main", "image": "registry.example/app:1"}]},
+        "status": status,
+    }

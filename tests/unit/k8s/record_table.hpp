@@ -99,6 +99,7 @@ class RecordTable final : public NameWriter {
   }
   void erase_reverse(const base::IpAddress& address) override { erase(presentation(reverse_key(address))); }
   void put_apex(ApexNameservers nameservers) override { apex = std::move(nameservers); }
+  void change_pods(const PodChanges&) override {}
 
   /// All names, one record a line, with an empty line in front for the eye.
   std::string dump() const {

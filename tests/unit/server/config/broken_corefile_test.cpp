@@ -69,9 +69,6 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "'10.0.0.0/24'\n"},
     {"kubernetes {\nttl 3601\n}", "Corefile:3: '3601' is not a number from 0 to 3600\n"},
     {"kubernetes {\npods all\n}", "Corefile:3: unknown value 'all'; write disabled, insecure or verified\n"},
-    {"kubernetes {\npods verified\n}",
-     "Corefile:3: 'pods verified' of 'kubernetes' is not supported by this version yet; write 'pods insecure' or 'pods "
-     "disabled'\n"},
     {"kubernetes {\nnamespaces a b\nnamespace_labels x=y\n}",
      "Corefile:3: 'namespaces' and 'namespace_labels' exclude each other; remove one of them\n"},
     {"kubernetes {\nlabels tier in (web\nnamespace_labels a=b=c\n}",

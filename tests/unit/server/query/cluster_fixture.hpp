@@ -21,9 +21,10 @@ namespace fairlead::test {
 
 class TableCluster final : public k8s::Cluster {
  public:
-  explicit TableCluster(k8s::ObjectStoreOptions options)
-      : store_(std::move(options)),
-        publisher_(store_, table_, {.ttl = 5, .on_published = {}, .unix_time = [] { return 1000u; }}) {}
+  explicit TableCluster(const k8s::ObjectStoreOptions& options)
+      : store_(options), publisher_(store_, table_, {.ttl = 5, .on_published = {}, .unix_time = [] { return 1000u; }}) {
+    if (options.pods) table_.pods = std::make_unique<k8s::PodTable>(options.pod_object_names);
+  }
 
   void start() override {}
   void stop() override {}
@@ -107,7 +108,8 @@ class ClusterFixture {
   }
   static k8s::ObjectStoreOptions store_options(const server::KubernetesOptions& options) {
     k8s::ObjectStoreOptions store;
-    store.records.pod_names = options.pods == server::KubernetesOptions::Pods::insecure;
+    store.records.pod_names = options.pods != server::KubernetesOptions::Pods::disabled;
+    store.pods = options.pods == server::KubernetesOptions::Pods::verified;
     store.records.endpoint_pod_names = options.endpoint_pod_names;
     store.records.no_endpoints = !options.endpoints;
     store.records.ignore_empty_services = options.ignore_empty_service;

@@ -186,6 +186,52 @@ TEST_CASE("pod names spell out their address, in Namespaces that exist") {
   });
 }
 
+TEST_CASE("with `pods verified` a pod name exists while a Pod of that Namespace has the address") {
+  auto options = ClusterFixture::default_options();
+  options.pods = server::KubernetesOptions::Pods::verified;
+  ClusterFixture fixture(options);
+  auto& store = fixture.cluster->store();
+  const auto pod = [&](const char* ns, const char* name, const char* address) {
+    store.upsert(k8s::Pod{.key = {ns, name}, .address = base::IpAddress::parse(address)});
+  };
+  store.upsert(k8s::Namespace{"shop"});
+  store.upsert(k8s::Namespace{"other"});
+  pod("shop", "web-0", "10.244.0.7");
+  pod("shop", "web-1", "fd00::7");
+  pod("other", "web-0", "10.244.0.8");
+  pod("hidden", "web-0", "10.244.0.9");
+  fixture.sync();
+  for (const auto& [qname, qtype, reply] :
+       std::vector<Expectation>{{"10-244-0-7.shop.pod.cluster.local",
+                                 RRType::a,
+                                 {"NOERROR aa", "answer: 10-244-0-7.shop.pod.cluster.local. 5 A 10.244.0.7"}},
+                                {"10-244-0-7.SHOP.pod.cluster.local",
+                                 RRType::a,
+                                 {"NOERROR aa", "answer: 10-244-0-7.SHOP.pod.cluster.local. 5 A 10.244.0.7"}},
+                                {"fd00--7.shop.pod.cluster.local",
+                                 RRType::aaaa,
+                                 {"NOERROR aa", "answer: fd00--7.shop.pod.cluster.local. 5 AAAA fd00::7"}},
+                                {"10-244-0-7.shop.pod.cluster.local", RRType::aaaa, {"NOERROR aa", soa}},
+                                {"fd00--7.shop.pod.cluster.local", RRType::a, {"NOERROR aa", soa}},
+                                {"10-244-0-7.shop.pod.cluster.local", RRType::srv, {"NOERROR aa", soa}},
+                                {"10-244-0-7.other.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
+                                {"10-244-0-8.shop.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
+                                {"10-244-0-9.hidden.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
+                                {"web-0.shop.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
+                                {"x.10-244-0-7.shop.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
+                                {"shop.pod.cluster.local", RRType::a, {"NOERROR aa", soa}},
+                                {"hidden.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}}}) {
+    INFO(qname << " " << to_string(qtype));
+    CHECK(fixture.ask(qname, qtype) == reply);
+  }
+  store.remove(k8s::Kind::pod, {"shop", "web-0"});
+  pod("other", "web-0", "10.244.0.7");
+  fixture.sync();
+  CHECK(fixture.ask("10-244-0-7.shop.pod.cluster.local", RRType::a) == Lines{"NXDOMAIN aa", soa});
+  CHECK(fixture.ask("10-244-0-8.other.pod.cluster.local", RRType::a) == Lines{"NXDOMAIN aa", soa});
+  CHECK(fixture.ask("10-244-0-7.other.pod.cluster.local", RRType::a).size() == 2);
+}
+
 TEST_CASE("addresses lead back to their names, and the names above them exist") {
   const std::string reverse_soa =
       "authority: in-addr.arpa. 5 SOA ns.dns.in-addr.arpa. hostmaster.in-addr.arpa. SERIAL 7200 1800 86400 5";
