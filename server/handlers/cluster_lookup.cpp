@@ -187,6 +187,11 @@ std::optional<base::IpAddress> parse_pod_label(std::string_view label) {
   std::ranges::replace(text, '-', v4 ? '.' : ':');
   const auto address = base::IpAddress::parse(text);
   if (!address || address->is_v4() != v4) return std::nullopt;
+  // RFC 4291 §2.5.5.2: an IPv4-mapped address is of an IPv4 node. An A record leads there, as CoreDNS has it.
+  constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (!v4 && std::ranges::equal(address->octets().first(12), mapped)) {
+    return base::IpAddress::v4(address->octets().subspan(12).first<4>());
+  }
   return address;
 }
 

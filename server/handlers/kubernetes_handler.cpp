@@ -147,34 +147,42 @@ Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& n
   const RRType qtype = context.query.qtype;
   const zones::NameEntry* entry = &first;
   zones::CopyOptions options = copy_options(context);
+  // A full reply is no reason to stop: whether the aliases lead anywhere is known at their end.
+  const auto is_full = [&] { return context.writer.has_flag(Header::tc); };
   for (int links = 0; links < alias_chain_max; ++links) {
-    // The CNAME's RDATA is the owner of what it leads to.
-    const std::size_t rdata_offset = context.writer.size() + 12;
-    set_truncated(context, copy_cname(context.writer, *entry, options));
-    if (context.writer.has_flag(Header::tc)) return Step::answered;
-    options.owner_pointer = pointer_to(rdata_offset);
+    if (!is_full()) {
+      // The CNAME's RDATA is the owner of what it leads to.
+      const std::size_t rdata_offset = context.writer.size() + 12;
+      set_truncated(context, copy_cname(context.writer, *entry, options));
+      options.owner_pointer = pointer_to(rdata_offset);
+    }
 
     const dns::NameView target(entry->cname());
-    if (!target.is_at_or_below(name.zone)) return ask_for_alias_target(context, target);
+    if (!target.is_at_or_below(name.zone)) {
+      return is_full() ? Step::answered : ask_for_alias_target(context, target);
+    }
     const CanonicalName canonical(target);
     const std::string_view prefix(reinterpret_cast<const char*>(canonical.octets.data()),
                                   target.size() - name.zone.size());
     const NameLookup lookup =
         prefix.empty() ? NameLookup{.kind = NameKind::empty, .entry = {}, .pod_address = {}} : lookup_.find(prefix);
     if (lookup.kind == NameKind::pod_address && qtype == (lookup.pod_address.is_v4() ? RRType::a : RRType::aaaa)) {
-      context.writer.append(Section::answer, pointer_octets(options.owner_pointer), qtype, options_.ttl,
-                            lookup.pod_address.octets());
+      if (!is_full() && !context.writer.append(Section::answer, pointer_octets(options.owner_pointer), qtype,
+                                               options_.ttl, lookup.pod_address.octets())) {
+        context.writer.set_flag(Header::tc);
+      }
       return Step::answered;
     }
     if (lookup.kind != NameKind::entry) break;
     entry = lookup.entry;
     if (entry->has_cname()) continue;
     if (!has_type(*entry, qtype)) break;
-    set_truncated(context, copy_addresses(context.writer, *entry, qtype, options));
+    if (!is_full()) set_truncated(context, copy_addresses(context.writer, *entry, qtype, options));
     return Step::answered;
   }
   // A target in the same zone that yields nothing, or a loop.
   context.writer.clear_records();
+  context.writer.set_flag(Header::tc, false);
   return no_data(context, name);
 }
 

@@ -146,6 +146,24 @@ TEST_CASE("an ExternalName answers with its CNAME and what the target has") {
   });
 }
 
+TEST_CASE("a loop of aliases that fills the reply before its end is NODATA, not a truncated reply") {
+  ClusterFixture cluster;
+  const std::string space(63, 'n');
+  const auto alias = [&](const std::string& name, const std::string& target) {
+    k8s::Service service;
+    service.key = {space, name};
+    service.type = k8s::Service::Type::external_name;
+    service.external_name = target + "." + space + ".svc.cluster.local";
+    cluster.cluster->store().upsert(service);
+  };
+  const std::string here(63, 'h'), there(63, 't');
+  cluster.cluster->store().upsert(k8s::Namespace{space});
+  alias(here, there);
+  alias(there, here);
+  cluster.sync();
+  CHECK(cluster.ask(here + "." + space + ".svc.cluster.local", RRType::a) == Lines{"NOERROR aa", soa});
+}
+
 TEST_CASE("names between the zone and the Services exist as far as the cluster does (RFC 8020)") {
   check({
       {"svc.cluster.local", RRType::a, {"NOERROR aa", soa}},
@@ -179,6 +197,11 @@ TEST_CASE("pod names spell out their address, in Namespaces that exist") {
        RRType::aaaa,
        {"NOERROR aa", "answer: fd00--7.shop.pod.cluster.local. 5 AAAA fd00::7"}},
       {"10-244-0-7.shop.pod.cluster.local", RRType::aaaa, {"NOERROR aa", soa}},
+      // An IPv4-mapped address is of IPv4, as in CoreDNS.
+      {"--ffff-af4-7.shop.pod.cluster.local",
+       RRType::a,
+       {"NOERROR aa", "answer: --ffff-af4-7.shop.pod.cluster.local. 5 A 10.244.0.7"}},
+      {"--ffff-af4-7.shop.pod.cluster.local", RRType::aaaa, {"NOERROR aa", soa}},
       {"10-244-0-7.other.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
       {"web.shop.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
       {"10-244-0-300.shop.pod.cluster.local", RRType::a, {"NXDOMAIN aa", soa}},
