@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 TYPES = {
     "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33,
-    "OPT": 41, "HTTPS": 65, "IXFR": 251, "AXFR": 252, "ANY": 255,
+    "NAPTR": 35, "OPT": 41, "DS": 43, "DNSKEY": 48, "SVCB": 64, "HTTPS": 65, "IXFR": 251, "AXFR": 252, "ANY": 255,
+    "CAA": 257,
 }
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
 RCODES = {
@@ -44,6 +45,7 @@ class Answer:
     authority: list = field(default_factory=list)
     additional: list = field(default_factory=list)
     extended_errors: list = field(default_factory=list)  # pairs of (code, text), RFC 8914
+    edns: tuple = None  # (UDP payload size, version, DO, codes of the options), where decode() saw an OPT record
 
     def data(self, type=None):
         """The RDATA of the answer section, sorted, of one type or of all."""
@@ -119,6 +121,8 @@ def decode(wire):
             if number == TYPES["OPT"]:
                 rcode |= (ttl >> 24) << 4
                 message.extended_errors += _extended_errors(wire[offset : offset + length])
+                codes = [code for code, _ in _options(wire[offset : offset + length])]
+                message.edns = (klass, ttl >> 16 & 0xFF, bool(ttl & 0x8000), codes)
             else:
                 data = _rdata(wire, offset, length, number)
                 section.append(Record(name, ttl, TYPE_NAMES.get(number, f"TYPE{number}"), data))
@@ -129,15 +133,19 @@ def decode(wire):
     return message
 
 
-def _extended_errors(options):
+def _options(rdata):
     found, offset = [], 0
-    while offset + 4 <= len(options):
-        code, length = struct.unpack_from("!2H", options, offset)
-        if code == OPTION_EDE:
-            body = options[offset + 4 : offset + 4 + length]
-            found.append((struct.unpack_from("!H", body)[0], body[2:].decode(errors="replace")))
+    while offset + 4 <= len(rdata):
+        code, length = struct.unpack_from("!2H", rdata, offset)
+        found.append((code, rdata[offset + 4 : offset + 4 + length]))
         offset += 4 + length
     return found
+
+
+def _extended_errors(rdata):
+    return [
+        (struct.unpack_from("!H", body)[0], body[2:].decode(errors="replace"))
+        for code, body in _options(rdata) if code == OPTION_EDE]
 
 
 def _rdata(wire, offset, length, number):

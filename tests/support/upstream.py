@@ -53,7 +53,9 @@ class Reply:
         if self.raw is not None:
             return self.raw
         number = next(number for number, name in dns.RCODES.items() if name == self.rcode)
-        flags = dns.FLAGS["qr"] | dns.FLAGS["rd"] | dns.FLAGS["ra"] | number
+        # RFC 1035 §4.1.1, RFC 4035 §3.2.2: RD and CD are copied from the query.
+        copied = struct.unpack_from("!H", query.wire, 2)[0] & (dns.FLAGS["rd"] | dns.FLAGS["cd"])
+        flags = dns.FLAGS["qr"] | dns.FLAGS["ra"] | copied | number
         if self.truncated:
             flags |= dns.FLAGS["tc"]
         identifier = query.identifier if self.identifier is None else self.identifier
