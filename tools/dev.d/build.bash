@@ -25,8 +25,10 @@ HELP
 help_bench() {
   cat <<'HELP'
 usage: tools/dev bench [ARGUMENTS]
+       tools/dev bench instructions [--record | --profile PATH]
 
-Builds the release preset and hands the arguments to tests/bench/run.
+Builds the release preset and hands the arguments to tests/bench/run, or to tests/instructions/run: instructions per
+query, as callgrind counts them.
 HELP
 }
 
@@ -139,6 +141,10 @@ list_skipped() {
 run_bench() {
   [ -x tests/bench/run ] || fail "there is no tests/bench/run yet"
   run_build release || return
+  if [ "${1:-}" = instructions ]; then
+    shift
+    exec tests/instructions/run "$@"
+  fi
   exec tests/bench/run "$@"
 }
 
