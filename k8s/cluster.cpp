@@ -1,14 +1,18 @@
 #include "k8s/cluster.hpp"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "k8s/api_client.hpp"
 #include "k8s/api_health.hpp"
+#include "k8s/clusterset_intake.hpp"
 #include "k8s/credentials.hpp"
 #include "k8s/kubeconfig.hpp"
 #include "k8s/object_store.hpp"
 #include "k8s/publisher.hpp"
 #include "k8s/reflector.hpp"
+#include "k8s/tee_sink.hpp"
 
 namespace fairlead::k8s {
 
@@ -21,6 +25,26 @@ std::expected<ApiAccess, std::string> access_of(const ClusterOptions& options) {
   }
   return in_cluster_access();
 }
+
+/// What ServiceImports become: as a cluster's own names, in a table of its own.
+struct Clusterset {
+  explicit Clusterset(const ClusterOptions& options)
+      : store({.records = {.endpoint_pod_names = options.endpoint_pod_names,
+                           .ignore_empty_services = options.ignore_empty_services,
+                           .clusterset = true,
+                           .zone = options.zone},
+               .local_addresses = {},
+               .namespaces = options.namespaces}),
+        publisher(store, table, {.ttl = options.ttl, .on_published = {}, .unix_time = {}}) {}
+
+  ClusterTable table;
+  ObjectStore store;
+  ClustersetIntake intake{store};
+  Publisher publisher;
+  const Reflector* imports = nullptr;
+
+  bool is_in_step() const { return table.synced.load() || imports->is_kind_denied(); }
+};
 
 /// API server -> reflectors -> store -> publisher -> table.
 class ApiCluster final : public Cluster {
@@ -39,33 +63,46 @@ class ApiCluster final : public Cluster {
                 .pods = options.watch_pods,
                 .pod_object_names = options.pod_object_names}),
         publisher_(store_, table_, {.ttl = options.ttl, .on_published = {}, .unix_time = {}}) {
-    const auto add = [&](Kind kind, const std::string& selector, const char* fields = "") {
+    if (options.multicluster) {
+      clusterset_ = std::make_unique<Clusterset>(options);
+      namespaces_tee_ = std::make_unique<TeeSink>(store_, clusterset_->intake);
+    }
+    const auto add = [&](Kind kind, ObjectSink& sink, const std::string& selector, const char* fields = "") {
       ReflectorOptions reflector;
       reflector.kind = kind;
       reflector.label_selector = selector;
       reflector.field_selector = fields;
       reflector.log = options.log;
-      reflectors_.push_back(std::make_unique<Reflector>(std::move(reflector), *client_, store_, health_));
+      return reflectors_.emplace_back(std::make_unique<Reflector>(std::move(reflector), *client_, sink, health_)).get();
     };
     if (options.watch_pods) table_.pods = std::make_unique<PodTable>(options.pod_object_names);
-    add(Kind::kNamespace, options.namespace_label_selector);
-    add(Kind::service, options.label_selector);
+    ObjectSink& namespaces = namespaces_tee_ != nullptr ? static_cast<ObjectSink&>(*namespaces_tee_) : store_;
+    add(Kind::kNamespace, namespaces, options.namespace_label_selector);
+    add(Kind::service, store_, options.label_selector);
     if (options.no_endpoints) {
       // Nothing of the slices would become a name; the store still waits for a list of them.
       store_.begin_list(Kind::endpoint_slice);
       store_.end_list(Kind::endpoint_slice);
     } else {
-      add(Kind::endpoint_slice, options.label_selector);
+      add(Kind::endpoint_slice, store_, options.label_selector);
     }
     // A Pod that has ended keeps its address in the API, but another may have it by then.
     constexpr const char* live_pods = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
-    if (options.watch_pods) add(Kind::pod, options.label_selector, live_pods);
+    if (options.watch_pods) add(Kind::pod, store_, options.label_selector, live_pods);
+    if (clusterset_ != nullptr) {
+      clusterset_->imports = add(Kind::service_import, clusterset_->intake, options.label_selector);
+      // Imported slices are few among all; `noendpoints` is about the cluster's own.
+      add(Kind::endpoint_slice, clusterset_->intake,
+          (options.label_selector.empty() ? "" : options.label_selector + ",") +
+              "multicluster.kubernetes.io/service-name");
+    }
   }
 
   ~ApiCluster() override { stop(); }
 
   void start() override {
     publisher_.start();
+    if (clusterset_ != nullptr) clusterset_->publisher.start();
     for (const auto& reflector : reflectors_) reflector->start();
   }
 
@@ -74,9 +111,16 @@ class ApiCluster final : public Cluster {
     for (const auto& reflector : reflectors_) reflector->request_stop();
     for (const auto& reflector : reflectors_) reflector->stop();
     publisher_.stop();
+    if (clusterset_ != nullptr) clusterset_->publisher.stop();
   }
 
   const ClusterTable& table() const override { return table_; }
+  const ClusterTable* clusterset_table() const override {
+    return clusterset_ != nullptr ? &clusterset_->table : nullptr;
+  }
+  bool is_in_step() const override {
+    return table_.synced.load() && (clusterset_ == nullptr || clusterset_->is_in_step());
+  }
 
   ClusterCounters counters() const override {
     ClusterCounters sum;
@@ -91,17 +135,33 @@ class ApiCluster final : public Cluster {
       sum.streamed_lists += one.streamed_lists;
       sum.silent_watches += one.silent_watches;
       for (std::size_t oddity = 0; oddity < oddity_count; ++oddity) {
-        sum.odd.push_back({resource_of(reflector->kind()), name_of(static_cast<Oddity>(oddity)), one.oddities[oddity]});
+        add(sum.odd, {resource_of(reflector->kind()), name_of(static_cast<Oddity>(oddity)), one.oddities[oddity]});
       }
     }
     sum.skipped_objects += store_.skipped_objects();
     sum.names = publisher_.names();
     sum.pods = table_.pods != nullptr ? table_.pods->size() : 0;
+    if (clusterset_ != nullptr) {
+      sum.skipped_objects += clusterset_->store.skipped_objects() + clusterset_->intake.skipped_objects();
+      sum.names += clusterset_->publisher.names();
+    }
     sum.api_reachable = health_.is_reachable();
     return sum;
   }
 
  private:
+  // Imported slices have a reflector of their own, and are slices all the same.
+  static void add(std::vector<ClusterCounters::Odd>& odd, const ClusterCounters::Odd& one) {
+    const auto same = std::ranges::find_if(odd, [&](const auto& other) {
+      return std::string_view(other.resource) == one.resource && std::string_view(other.reason) == one.reason;
+    });
+    if (same == odd.end()) {
+      odd.push_back(one);
+    } else {
+      same->count += one.count;
+    }
+  }
+
   // In the order in which they need each other: the last is destroyed first.
   base::SteadyClock clock_;
   ClusterTable table_;
@@ -109,6 +169,8 @@ class ApiCluster final : public Cluster {
   ApiHealth health_;
   ObjectStore store_;
   Publisher publisher_;
+  std::unique_ptr<Clusterset> clusterset_;
+  std::unique_ptr<TeeSink> namespaces_tee_;
   std::vector<std::unique_ptr<Reflector>> reflectors_;
 };
 

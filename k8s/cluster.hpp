@@ -34,12 +34,13 @@ struct ClusterOptions {
   bool no_endpoints = false;
   bool ignore_empty_services = false;
   bool zonal = false;
+  bool multicluster = false;                     // ServiceImports become names of a clusterset
   dns::DomainName zone;                          // the first forward zone: PTR targets lie in it
   std::vector<base::IpAddress> local_addresses;  // the server's own, for the apex NS
 
   // Which objects are served; empty: all.
   std::vector<std::string> namespaces;
-  std::string label_selector;            // of Services and EndpointSlices, as the API writes it
+  std::string label_selector;            // of Services, ServiceImports and EndpointSlices, as the API writes it
   std::string namespace_label_selector;  // of Namespaces
 
   base::LogFunction log;
@@ -77,6 +78,10 @@ class Cluster {
   /// Ends watches and threads; the table stays readable until destruction.
   virtual void stop() = 0;
   virtual const ClusterTable& table() const = 0;
+  /// The names of the clusterset; null unless ServiceImports are watched. Without reverse names and nameservers.
+  virtual const ClusterTable* clusterset_table() const { return nullptr; }
+  /// All tables are in step. An API server that has no ServiceImports, or not for us, is not waited for.
+  virtual bool is_in_step() const { return table().synced.load(); }
   virtual ClusterCounters counters() const = 0;
 };
 

@@ -565,9 +565,10 @@ std::optional<ApiStatus> decode_status(std::string_view json) {
 }
 
 bool is_cluster_id(std::string_view text) {
-  return !text.empty() && text.size() <= label_value_octets_max && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
+  return !text.empty() && text.front() != '_' && text.size() <= label_value_octets_max &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+         });
 }
 
 bool is_dns_label(std::string_view text) {

@@ -59,10 +59,16 @@ std::uint32_t allocate(std::deque<Entry>& entries, std::vector<std::uint32_t>& f
 
 int index_of(Kind kind) { return static_cast<int>(kind); }
 
-// Endpoint names, then port names, then the Service that leads to them.
-int place_of(const std::string& name) {
-  if (name.empty()) return 2;
-  return name.size() == 1 + static_cast<std::size_t>(static_cast<unsigned char>(name[0])) ? 0 : 1;
+// Endpoint names (empty non-terminals before what is below them), then what leads to them: the names of ports and of
+// topology zones, then the Service.
+int place_of(std::string_view name) {
+  if (name.empty()) return 3;
+  std::string_view last = name;
+  for (std::size_t octets = 0; octets < last.size(); octets = 1 + static_cast<unsigned char>(last[0])) {
+    last.remove_prefix(octets);
+  }
+  if (last.size() == name.size()) return 0;
+  return last.substr(1).starts_with('_') ? 2 : 1;
 }
 
 }  // namespace
@@ -275,6 +281,13 @@ Service ObjectStore::decode(const ServiceEntry& entry) const { return unpack_ser
 
 // ---- what a change touches
 
+// As in CoreDNS, addresses lead to names of the cluster alone, not to those of a clusterset.
+bool ObjectStore::has_reverse_names() const { return !options_.records.clusterset; }
+
+std::vector<base::IpAddress> ObjectStore::reverse_addresses(const Service& service) const {
+  return has_reverse_names() ? service.cluster_ips : std::vector<base::IpAddress>();
+}
+
 void ObjectStore::mark() {
   if (!oldest_change_) oldest_change_ = std::chrono::steady_clock::now();
   if (sequence_++ == drained_) changed_.notify_all();
@@ -335,8 +348,8 @@ void ObjectStore::replace_service(ServiceId id, std::string packed) {
   append_port_names(before.ports, changes.names);
   append_port_names(after.ports, changes.names);
 
-  auto old_addresses = before.cluster_ips;
-  auto new_addresses = after.cluster_ips;
+  auto old_addresses = reverse_addresses(before);
+  auto new_addresses = reverse_addresses(after);
   sort_unique(old_addresses);
   sort_unique(new_addresses);
   for (const auto& address : difference(old_addresses, new_addresses)) {
@@ -355,12 +368,14 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
   ServiceEntry& service = services_[slice.service];
 
   // Names: those of endpoints that came or went, and with other ports those of all, for their SRV records.
-  const bool ports_changed = before.ports != after.ports;
-  const auto left = ports_changed ? before.addresses : difference(before.addresses, after.addresses);
-  const auto came = ports_changed ? after.addresses : difference(after.addresses, before.addresses);
+  const bool all_changed = before.ports != after.ports || before.source_cluster != after.source_cluster;
+  const auto left = all_changed ? before.addresses : difference(before.addresses, after.addresses);
+  const auto came = all_changed ? after.addresses : difference(after.addresses, before.addresses);
   if (is_visible(service) || service.is_published) {
-    for (const auto& address : left) touch(slice.service, label_name(address));
-    for (const auto& address : came) touch(slice.service, label_name(address));
+    std::vector<std::string> names;
+    for (const auto& address : left) append_endpoint_names(before, address, names);
+    for (const auto& address : came) append_endpoint_names(after, address, names);
+    for (auto& name : names) touch(slice.service, std::move(name));
   }
   const bool is_headless = !service.packed.empty() && decode(service).headless;
   // When the whole Service waits to be looked at, it may have been headless when it was published: the names of ports
@@ -382,12 +397,14 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
   }
 
   // Reverse names: those of addresses that came, went or are called something else.
-  for (const auto& item : difference(before.addresses, after.addresses)) touched_addresses_.push_back(item.address);
-  for (const auto& item : difference(after.addresses, before.addresses)) touched_addresses_.push_back(item.address);
-  const auto old_addresses = distinct_addresses(before);
   const auto new_addresses = distinct_addresses(after);
-  for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id);
-  for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id);
+  if (has_reverse_names()) {
+    for (const auto& item : difference(before.addresses, after.addresses)) touched_addresses_.push_back(item.address);
+    for (const auto& item : difference(after.addresses, before.addresses)) touched_addresses_.push_back(item.address);
+    const auto old_addresses = distinct_addresses(before);
+    for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id);
+    for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id);
+  }
 
   const bool was_local = slice.is_local;
   slice.is_local = std::ranges::any_of(options_.local_addresses, [&](const auto& address) {
@@ -445,11 +462,11 @@ void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writ
   for (const SliceId slice : entry.slices) slices.push_back(unpack_slice(slices_[slice].packed));
   const std::optional<Service> service = entry.packed.empty() ? std::nullopt : std::optional(decode(entry));
 
-  if (changes.all_addresses) {
+  if (changes.all_addresses && has_reverse_names()) {
     for (const auto& slice : slices) {
       for (const auto& item : slice.addresses) touched_addresses_.push_back(item.address);
     }
-    if (service) std::ranges::copy(service->cluster_ips, std::back_inserter(touched_addresses_));
+    if (service) std::ranges::copy(reverse_addresses(*service), std::back_inserter(touched_addresses_));
   }
   const bool is_shown = is_visible(entry);
   const bool was_published = std::exchange(entry.is_published, is_shown);

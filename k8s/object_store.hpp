@@ -36,7 +36,7 @@
 namespace fairlead::k8s {
 
 struct ObjectStoreOptions {
-  RecordOptions records;
+  RecordOptions records;  // with `clusterset` there are no reverse names
   /// The server's own addresses: Services whose slices hold one are the nameservers of the apex.
   std::vector<base::IpAddress> local_addresses;
   /// Only these Namespaces are served; empty: all.
@@ -136,6 +136,8 @@ class ObjectStore final : public ObjectSink {
   void remove_slice(const std::string& key);
   void replace_service(ServiceId id, std::string packed);
   void replace_slice(SliceId id, const ReadySlice& before, const ReadySlice& after);
+  bool has_reverse_names() const;
+  std::vector<base::IpAddress> reverse_addresses(const Service& service) const;
   void touch(ServiceId id, std::string name);
   void touch_ports(ServiceId id, const std::vector<ServicePort>& ports);
   void touch_ports(ServiceId id, const std::vector<EndpointPort>& ports);

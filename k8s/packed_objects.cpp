@@ -45,10 +45,14 @@ class Reader {
   std::string_view rest_;
 };
 
+// Flag of a packed count of ports: the cluster's id follows them. Slices of a clusterset alone have one.
+constexpr std::uint16_t has_cluster = 0x8000;
+static_assert(packed_ports_max < has_cluster);
+
 template <typename Port>
-void put_ports(std::string& out, const std::vector<Port>& ports) {
+void put_ports(std::string& out, const std::vector<Port>& ports, std::uint16_t flags = 0) {
   const std::size_t count = std::min(ports.size(), packed_ports_max);
-  put_u16(out, count);
+  put_u16(out, count | flags);
   for (const auto& port : std::span(ports).first(count)) {
     // What is no label names nothing: such a port is as good as unnamed.
     const std::string_view name = is_label(port.name) ? std::string_view(port.name) : std::string_view();
@@ -59,16 +63,18 @@ void put_ports(std::string& out, const std::vector<Port>& ports) {
   }
 }
 
-void skip_ports(Reader& reader) {
-  for (int left = reader.u16(); left > 0; --left) {
+void skip_ports_and_cluster(Reader& reader) {
+  const std::uint16_t count = reader.u16();
+  for (int left = count & ~has_cluster; left > 0; --left) {
     reader.take(reader.u8());
     reader.take(3);  // protocol and number
   }
+  if ((count & has_cluster) != 0) reader.take(reader.u8());
 }
 
 template <typename Port>
-std::vector<Port> take_ports(Reader& reader) {
-  std::vector<Port> ports(reader.u16());
+std::vector<Port> take_ports(Reader& reader, std::uint16_t count) {
+  std::vector<Port> ports(count);
   for (auto& port : ports) {
     port.name = reader.take(reader.u8());
     port.protocol = static_cast<Protocol>(reader.u8());
@@ -109,7 +115,7 @@ Service unpack_service(std::string_view packed, ObjectKey key) {
     return service;
   }
   service.headless = type == 1;
-  service.ports = take_ports<ServicePort>(reader);
+  service.ports = take_ports<ServicePort>(reader, reader.u16());
   while (!reader.at_end()) {
     const bool v6 = reader.u8() == is_v6;
     service.cluster_ips.push_back(reader.address(v6));
@@ -119,7 +125,11 @@ Service unpack_service(std::string_view packed, ObjectKey key) {
 
 std::string pack(const ReadySlice& slice) {
   std::string out;
-  put_ports(out, slice.ports);
+  put_ports(out, slice.ports, slice.source_cluster.empty() ? 0 : has_cluster);
+  if (!slice.source_cluster.empty()) {
+    put_u8(out, slice.source_cluster.size());
+    out += slice.source_cluster;
+  }
   for (const auto& [address, label, topology_zone] : slice.addresses) {
     put_u8(out, (address.is_v6() ? is_v6 : 0) | (label.empty() ? 0 : has_label) |
                     (topology_zone.empty() ? 0 : has_topology_zone));
@@ -136,7 +146,9 @@ std::string pack(const ReadySlice& slice) {
 ReadySlice unpack_slice(std::string_view packed) {
   ReadySlice slice;
   Reader reader(packed);
-  slice.ports = take_ports<EndpointPort>(reader);
+  const std::uint16_t count = reader.u16();
+  slice.ports = take_ports<EndpointPort>(reader, count & ~has_cluster);
+  if ((count & has_cluster) != 0) slice.source_cluster = reader.take(reader.u8());
   while (!reader.at_end()) {
     const std::uint8_t flags = reader.u8();
     const auto address = reader.address((flags & is_v6) != 0);
@@ -152,7 +164,7 @@ std::vector<std::string_view> labels_of(std::string_view packed, const base::IpA
   const auto octets = address.octets();
   const std::string_view wanted(reinterpret_cast<const char*>(octets.data()), octets.size());
   Reader reader(packed);
-  skip_ports(reader);
+  skip_ports_and_cluster(reader);
   while (!reader.at_end()) {
     const std::uint8_t flags = reader.u8();
     const auto found = reader.take((flags & is_v6) != 0 ? 16 : 4);

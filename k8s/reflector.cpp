@@ -439,6 +439,7 @@ Reflector::Step Reflector::list_in_pages(const std::stop_token& stop) {
 
 void Reflector::list_ended(std::string version, std::uint64_t objects, base::TimePoint start) {
   resource_version_ = std::move(version);
+  is_kind_denied_.store(false, std::memory_order_relaxed);
   expired_lists_ = 0;
   list_failures_ = 0;
   broken_streams_ = 0;
@@ -548,6 +549,9 @@ void Reflector::report(const ApiResult& result, std::string_view verb, std::stri
                            !(options_.label_selector.empty() && options_.field_selector.empty());
   if (is_selector) {
     note_oddity(Oddity::selector, 1, "refused, with the selector \"" + options_.label_selector + "\"");
+  }
+  if (verb == "list") {
+    is_kind_denied_.store(result.http_status == 403 || result.http_status == 404, std::memory_order_relaxed);
   }
   in_trouble_ = true;
   if (!trouble_throttle_.allows(health_.now())) return;

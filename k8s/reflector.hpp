@@ -103,6 +103,8 @@ class Reflector {
   void stop();
   ReflectorCounters counters() const;
   Kind kind() const { return options_.kind; }
+  /// The last list was answered with 403 or 404: the server has no such kind, or not for us.
+  bool is_kind_denied() const { return is_kind_denied_.load(std::memory_order_relaxed); }
 
  private:
   class Intake;
@@ -154,6 +156,7 @@ class Reflector {
   ObjectSink& sink_;
   ApiHealth& health_;
   Counts counts_;
+  std::atomic<bool> is_kind_denied_{false};
 
   // The thread's own.
   std::string resource_version_;

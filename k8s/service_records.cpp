@@ -16,6 +16,17 @@ std::strong_ordering compare_ignoring_case(std::string_view a, std::string_view 
   });
 }
 
+// An endpoint's label and the cluster behind it; also of an item.
+struct Name {
+  std::string_view label, cluster;
+};
+
+template <typename A, typename B>
+std::strong_ordering compare_names(const A& a, const B& b) {
+  if (const auto order = compare_ignoring_case(a.label, b.label); order != 0) return order;
+  return compare_ignoring_case(a.cluster, b.cluster);
+}
+
 void append_label(std::string& name, std::string_view label) {
   name += static_cast<char>(label.size());
   name += label;
@@ -108,6 +119,7 @@ std::string service_suffix(const ObjectKey& key) {
 
 ReadySlice ready_slice(const EndpointSlice& slice, const RecordOptions& options) {
   ReadySlice ready{.ports = slice.ports, .addresses = {}};
+  if (options.clusterset) ready.source_cluster = slice.source_cluster;
   std::ranges::sort(ready.ports, {}, [](const EndpointPort& p) { return std::tie(p.name, p.protocol, p.port); });
   for (const auto& endpoint : slice.endpoints) {
     if (!endpoint.ready) continue;
@@ -139,6 +151,18 @@ std::optional<std::string> zonal_name(std::string_view topology_zone) {
   return name.append(zonal_branch);
 }
 
+void append_endpoint_names(const ReadySlice& slice, const ReadyAddress& address, std::vector<std::string>& names) {
+  std::string name;
+  append_label(name, address.label.empty() ? dashed_address(address.address) : to_lower(address.label));
+  if (!slice.source_cluster.empty()) {
+    std::string cluster;
+    append_label(cluster, to_lower(slice.source_cluster));
+    name += cluster;
+    names.push_back(std::move(cluster));
+  }
+  names.push_back(std::move(name));
+}
+
 void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names) {
   std::vector<std::string_view> topology_zones;
   for (const auto& address : slice.addresses) {
@@ -157,11 +181,7 @@ std::vector<std::string> possible_names(const Service* service, std::span<const 
   for (const auto& slice : slices) {
     append_port_names(slice.ports, names);
     if (zonal) append_zonal_names(slice, names);
-    for (const auto& [address, label, topology_zone] : slice.addresses) {
-      std::string name;
-      append_label(name, label.empty() ? dashed_address(address) : to_lower(label));
-      names.push_back(std::move(name));
-    }
+    for (const auto& address : slice.addresses) append_endpoint_names(slice, address, names);
   }
   sort_unique(names);
   return names;
@@ -171,12 +191,13 @@ ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlic
     : service_(service), slices_(slices), options_(options) {
   for (std::uint32_t i = 0; i < slices.size(); ++i) {
     for (const auto& [address, label, topology_zone] : slices[i].addresses) {
-      items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i, topology_zone});
+      items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i, topology_zone,
+                        slices[i].source_cluster});
     }
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
-    if (const auto order = compare_ignoring_case(a.label, b.label); order != 0) return order < 0;
-    return std::tie(a.label, a.address, a.slice) < std::tie(b.label, b.address, b.slice);
+    if (const auto order = compare_names(a, b); order != 0) return order < 0;
+    return std::tie(a.label, a.cluster, a.address, a.slice) < std::tie(b.label, b.cluster, b.address, b.slice);
   });
 }
 
@@ -200,8 +221,14 @@ std::optional<zones::NameContent> ServiceRecords::content(std::string_view name)
 
   const std::string_view first = name.substr(1, static_cast<unsigned char>(name[0]));
   const std::string_view rest = name.substr(1 + first.size());
-  if (!rest.empty()) return port_content(first, rest.substr(1));
-  if (auto endpoint = endpoint_content(first)) return endpoint;
+  if (!rest.empty()) {
+    const std::string_view second = rest.substr(1);
+    // As CoreDNS tells them apart; both labels of a port come with their underscores here.
+    if (options_.clusterset && !first.starts_with('_')) return endpoint_content(first, second);
+    return port_content(first, second);
+  }
+  if (options_.clusterset && has_cluster(first)) return zones::NameContent{};
+  if (auto endpoint = endpoint_content(first, {})) return endpoint;
   if (has_port_of(first)) return zones::NameContent{};
   return std::nullopt;
 }
@@ -217,10 +244,13 @@ std::optional<zones::NameContent> ServiceRecords::service_content() const {
   return cluster_ip_content([](const ServicePort&) { return true; });
 }
 
-std::optional<zones::NameContent> ServiceRecords::endpoint_content(std::string_view label) const {
+std::optional<zones::NameContent> ServiceRecords::endpoint_content(std::string_view label,
+                                                                   std::string_view cluster) const {
   if (options_.no_endpoints) return std::nullopt;
-  const auto less = [](std::string_view a, std::string_view b) { return compare_ignoring_case(a, b) < 0; };
-  const auto named = std::ranges::equal_range(items_, label, less, &Item::label);
+  const Name name{label, cluster};
+  const auto named = std::ranges::equal_range(
+      items_, name, [](const Name& a, const Name& b) { return compare_names(a, b) < 0; },
+      [](const Item& item) { return Name{item.label, item.cluster}; });
   if (named.empty()) return std::nullopt;
   return endpoints_content({named.begin(), named.end()}, [](const EndpointPort&) { return true; });
 }
@@ -299,9 +329,9 @@ zones::NameContent ServiceRecords::endpoints_content(std::span<const Item> items
   std::size_t pairs = 0;
   std::vector<std::uint16_t> ports;  // of the target at hand
   for (auto item = items.begin(); item != items.end();) {
-    const auto end = std::find_if(
-        item, items.end(), [&](const Item& other) { return compare_ignoring_case(other.label, item->label) != 0; });
-    zones::NameContent::Target target{.label = item->label, .addresses = {}};
+    const auto end =
+        std::find_if(item, items.end(), [&](const Item& other) { return compare_names(other, *item) != 0; });
+    zones::NameContent::Target target{.label = item->label, .addresses = {}, .parent = std::string(item->cluster)};
     ports.clear();
     for (; item != end; ++item) {
       const Offer& offer = offers[item->slice];
@@ -325,6 +355,10 @@ zones::NameContent ServiceRecords::endpoints_content(std::span<const Item> items
     content.srv_suffix = service_suffix(service_.key);
   }
   return content;
+}
+
+bool ServiceRecords::has_cluster(std::string_view id) const {
+  return std::ranges::any_of(items_, [&](const Item& item) { return compare_ignoring_case(item.cluster, id) == 0; });
 }
 
 bool ServiceRecords::has_port_of(std::string_view protocol) const {

@@ -2,7 +2,8 @@
 //
 // A name is given as the labels that stand in front of the Service, in wire form and lower case: "" is the Service
 // itself, "\4web0" an endpoint, "\5_http\4_tcp" a port, "\4_tcp" the empty non-terminal above it. With `zonal`, a
-// headless Service has "\5_zone", and "\2z1\3pin\5_zone" for each topology zone that has a ready endpoint.
+// headless Service has "\5_zone", and "\2z1\3pin\5_zone" for each topology zone that has a ready endpoint. In a
+// clusterset an endpoint has its cluster's id behind it, "\4web0\2c1", and "\2c1" is the empty non-terminal above it.
 //
 // Threads: values. Names and contents look at the Service and the slices that they were made from.
 // Limits: what no message can hold is left out: addresses_max addresses, targets and SRV records a name.
@@ -30,7 +31,8 @@ struct RecordOptions {
   bool no_endpoints = false;
   bool ignore_empty_services = false;
   bool zonal = false;
-  dns::DomainName zone;  // PTR targets lie in it
+  bool clusterset = false;  // of ServiceImports: endpoint names hold the id of their cluster
+  dns::DomainName zone;     // PTR targets lie in it
 };
 
 /// A message of 65,535 octets holds fewer records of 16 octets, the smallest there are.
@@ -47,6 +49,7 @@ struct ReadyAddress {
 
 /// What DNS sees of an EndpointSlice: the ready addresses.
 struct ReadySlice {
+  std::string_view source_cluster = {};  // when the names are those of a clusterset
   std::vector<EndpointPort> ports;
   std::vector<ReadyAddress> addresses;
 };
@@ -78,6 +81,8 @@ std::vector<std::string> possible_names(const Service* service, std::span<const 
 /// The names of ports with their empty non-terminals, for one list of ports.
 void append_port_names(std::span<const ServicePort> ports, std::vector<std::string>& names);
 void append_port_names(std::span<const EndpointPort> ports, std::vector<std::string>& names);
+/// The name of an endpoint, and the empty non-terminal above it where the names are those of a clusterset.
+void append_endpoint_names(const ReadySlice& slice, const ReadyAddress& address, std::vector<std::string>& names);
 /// The zonal names of a slice, once each.
 void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names);
 
@@ -95,10 +100,11 @@ class ServiceRecords {
     base::IpAddress address;
     std::uint32_t slice;
     std::string_view topology_zone;
+    std::string_view cluster;
   };
 
   std::optional<zones::NameContent> service_content() const;
-  std::optional<zones::NameContent> endpoint_content(std::string_view label) const;
+  std::optional<zones::NameContent> endpoint_content(std::string_view label, std::string_view cluster) const;
   std::optional<zones::NameContent> port_content(std::string_view port, std::string_view protocol) const;
   std::optional<zones::NameContent> zonal_content(std::string_view name) const;
   template <typename Selects>
@@ -106,6 +112,7 @@ class ServiceRecords {
   template <typename Selects>
   zones::NameContent cluster_ip_content(Selects selects) const;
   bool has_port_of(std::string_view protocol_label) const;
+  bool has_cluster(std::string_view id) const;
 
   const Service& service_;
   std::span<const ReadySlice> slices_;

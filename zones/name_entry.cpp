@@ -20,8 +20,9 @@ constexpr std::uint8_t grid = 4;           // every target has the same ports, l
 
 // The first octet of a packed target. Behind it: label with its length octet, counts, addresses.
 constexpr std::uint8_t any_addresses = 0;
-constexpr std::uint8_t one_a = 1;     // a single A address, so no counts
-constexpr std::uint8_t dashed_a = 2;  // the same, and the label is that address with dashes, so no label
+constexpr std::uint8_t one_a = 1;         // a single A address, so no counts
+constexpr std::uint8_t dashed_a = 2;      // the same, and the label is that address with dashes, so no label
+constexpr std::uint8_t two_labels = 128;  // flag: another label follows the first
 
 using Buffer = std::vector<std::uint8_t>;
 
@@ -109,12 +110,18 @@ class Family {
   std::vector<const base::IpAddress*> selected_;
 };
 
+void put_label(Buffer& out, std::string_view label) {
+  out.push_back(static_cast<std::uint8_t>(label.size()));
+  put_text(out, label);
+}
+
 void put_target(Buffer& out, const NameContent::Target& target) {
   const std::string_view label = std::string_view(target.label).substr(0, dns::label_octets_max);
   const Family a(target.addresses, true);
   const Family aaaa(target.addresses, false);
   const bool is_one_a = a.size() == 1 && aaaa.size() == 0;
-  if (is_one_a) {
+  const bool has_parent = !label.empty() && !target.parent.empty();
+  if (is_one_a && !has_parent) {
     std::uint8_t dashed[17];
     const std::size_t octets = write_dashed(a.front().octets().data(), dashed);
     if (label == std::string_view(reinterpret_cast<const char*>(dashed) + 1, octets - 1)) {
@@ -123,9 +130,9 @@ void put_target(Buffer& out, const NameContent::Target& target) {
       return;
     }
   }
-  out.push_back(is_one_a ? one_a : any_addresses);
-  out.push_back(static_cast<std::uint8_t>(label.size()));
-  put_text(out, label);
+  out.push_back((is_one_a ? one_a : any_addresses) | (has_parent ? two_labels : 0));
+  put_label(out, label);
+  if (has_parent) put_label(out, std::string_view(target.parent).substr(0, dns::label_octets_max));
   if (!is_one_a) {
     put_count(out, a.size());
     put_count(out, aaaa.size());
@@ -156,9 +163,10 @@ void put_srvs(Buffer& out, std::string_view key, const NameContent& content, con
   bool is_self = false;
   if (target_count == 1 && ports > 0) {
     const auto& target = targets.front();
-    if (!target.label.empty() && target.label.size() <= dns::label_octets_max) {
-      whole += static_cast<char>(target.label.size());
-      whole += target.label;
+    for (const std::string* const label : {&target.label, &target.parent}) {
+      if (label->empty() || label->size() > dns::label_octets_max) break;
+      whole += static_cast<char>(label->size());
+      whole += *label;
     }
     whole += suffix;
     is_self = key.ends_with(whole) && Family(target.addresses, true) == a && Family(target.addresses, false) == aaaa;
@@ -194,7 +202,7 @@ void put_srvs(Buffer& out, std::string_view key, const NameContent& content, con
 
 bool operator==(const NameContent& a, const NameContent& b) {
   const auto same_target = [](const NameContent::Target& x, const NameContent::Target& y) {
-    return x.label == y.label && x.addresses == y.addresses;
+    return x.label == y.label && x.parent == y.parent && x.addresses == y.addresses;
   };
   const auto same_srv = [](const NameContent::Srv& x, const NameContent::Srv& y) {
     return x.port == y.port && x.target == y.target;
@@ -343,11 +351,12 @@ void SrvRecords::read_target(const std::uint8_t* at, SrvTarget& target) const {
     target.label_octets_ = write_dashed(target.a_, target.dashed_.data());
     return;
   }
-  const std::size_t label_octets = std::size_t{1} + *at;
+  std::size_t label_octets = std::size_t{1} + *at;
+  if ((head & two_labels) != 0) label_octets += std::size_t{1} + at[label_octets];
   target.label_ = at;
   target.label_octets_ = label_octets > 1 ? label_octets : 0;
   at += label_octets;
-  if (head == one_a) {
+  if ((head & ~two_labels) == one_a) {
     target.a_count_ = 1;
     target.aaaa_count_ = 0;
   } else {

@@ -40,10 +40,12 @@ enum class Presence : std::uint8_t {
 
 /// What a name has, as its builder states it; see NameEntry for the ready form.
 struct NameContent {
-  /// Where SRV records lead: `label` in front of NameContent::srv_suffix, or the suffix itself when it is empty.
+  /// Where SRV records lead: `label` in front of NameContent::srv_suffix, or the suffix itself when it is empty. A
+  /// second label stands between the two when there is a `parent`.
   struct Target {
     std::string label;
     std::vector<base::IpAddress> addresses;  // glue
+    std::string parent = {};
   };
   struct Srv {
     std::uint16_t port = 0;
@@ -65,7 +67,7 @@ struct NameContent {
 /// Where SRV records of an entry lead: label() in front of SrvRecords::suffix().
 class SrvTarget {
  public:
-  /// With its length octet; empty for the suffix itself.
+  /// One or two, with their length octets; empty for the suffix itself.
   std::span<const std::uint8_t> label() const { return {label_ != nullptr ? label_ : dashed_.data(), label_octets_}; }
   /// Glue, 4 octets each.
   std::span<const std::uint8_t> a_addresses() const { return {a_, a_count_ * 4}; }

@@ -24,6 +24,7 @@ std::string join(std::span<const Word> words) {
 std::string read_selector(const Statement& option, OptionReader& reader) {
   std::string selector = join(arguments(option));
   if (const auto fault = describe_selector_fault(selector)) reader.fault(option.argument(0).at, *fault);
+  if (selector.find_first_not_of(" \t\r\n") == std::string::npos) selector.clear();  // everything
   return selector;
 }
 
@@ -48,7 +49,12 @@ void read_qps(const Word& word, OptionReader& reader, KubernetesOptions& options
 
 void check_zones(const Statement& directive, OptionReader& reader, KubernetesOptions& options) {
   if (options.zones.empty()) return;  // the fault is in the keys or the arguments, and reported there
-  const auto primary = std::ranges::find_if_not(options.zones, [](const auto& zone) { return is_reverse_zone(zone); });
+  const auto is_forward = [](const auto& zone) { return !is_reverse_zone(zone); };
+  // PTR records lead into it, and what they lead to is not in a clusterset.
+  auto primary = std::ranges::find_if(options.zones, [&](const auto& zone) {
+    return is_forward(zone) && std::ranges::find(options.multicluster_zones, zone) == options.multicluster_zones.end();
+  });
+  if (primary == options.zones.end()) primary = std::ranges::find_if(options.zones, is_forward);
   if (primary == options.zones.end()) {
     reader.fault(directive.name().at,
                  "'kubernetes' needs a zone that is not a reverse zone; write 'kubernetes cluster.local' or the like");

@@ -15,8 +15,6 @@ struct NotYetRow {
 constexpr std::string_view remove_line = "remove the line";
 
 constexpr auto not_yet = std::to_array<NotYetRow>({
-    {"kubernetes", "multicluster", "", remove_line},
-
     {"forward", "TO", "tls://", "forward to plain DNS"},
     {"forward", "TO", "https://", "forward to plain DNS"},
     {"forward", "TO", "a host name", "write its IP address"},

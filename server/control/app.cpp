@@ -203,7 +203,7 @@ std::expected<void, std::string> App::open_endpoints(const ServingPlan& plan) {
 
 bool App::is_in_step() const {
   return clusters_.with([](const auto& clusters) {
-    return std::ranges::all_of(clusters, [](const auto& cluster) { return cluster->table().synced.load(); });
+    return std::ranges::all_of(clusters, [](const auto& cluster) { return cluster->is_in_step(); });
   });
 }
 
@@ -247,7 +247,7 @@ std::expected<void, std::string> App::replace_clusters(const ServingPlan& plan) 
   }
   const bool has_names_to_lose = is_in_step();
   for (const auto& cluster : fresh) cluster->start();
-  const auto in_step = [](const auto& cluster) { return cluster->table().synced.load(); };
+  const auto in_step = [](const auto& cluster) { return cluster->is_in_step(); };
   const auto give_up = clock_.now() + timeout;
   // A reload runs on the control io_context, which must not be run again from within; signals wait meanwhile.
   while (!std::ranges::all_of(fresh, in_step) && clock_.now() < give_up) std::this_thread::sleep_for(sync_step);

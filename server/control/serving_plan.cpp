@@ -62,6 +62,7 @@ k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
   cluster.no_endpoints = !options.endpoints;
   cluster.ignore_empty_services = options.ignore_empty_service;
   cluster.zonal = options.zonal;
+  cluster.multicluster = !options.multicluster_zones.empty();
   cluster.zone = options.zones[options.primary_zone];
   cluster.local_addresses = local_addresses;
   cluster.namespaces = options.namespaces;
@@ -86,6 +87,7 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.no_endpoints)
       .add(options.ignore_empty_services)
       .add(options.zonal)
+      .add(options.multicluster)
       .add(options.zone)
       .add(options.local_addresses)
       .add(options.namespaces)

@@ -99,7 +99,7 @@ NameLookup ClusterLookup::find(std::string_view prefix) const {
 
 NameLookup ClusterLookup::find_in_services(std::string_view prefix, std::size_t labels) const {
   if (labels == 1) return of_kind(NameKind::empty);
-  if (zonal_ && labels >= zonal_labels) {
+  if (options_.zonal && labels >= zonal_labels) {
     if (const auto zonal = find_zonal(prefix, labels)) return *zonal;
   }
   if (labels > port_labels) return of_kind(NameKind::absent);
@@ -109,6 +109,10 @@ NameLookup ClusterLookup::find_in_services(std::string_view prefix, std::size_t 
     Labels parts(prefix);
     const auto port = parts.take();
     const auto protocol = parts.take();
+    if (options_.clusterset && !port.starts_with('_') && !protocol.starts_with('_')) {
+      const auto* const entry = table_.forward.find(prefix);
+      return entry != nullptr ? found(*entry) : of_kind(NameKind::absent);
+    }
     if (port.size() >= dns::label_octets_max || protocol.size() >= dns::label_octets_max) {
       return of_kind(NameKind::absent);
     }
@@ -166,7 +170,7 @@ std::optional<NameLookup> ClusterLookup::find_zonal(std::string_view prefix, std
 
 NameLookup ClusterLookup::find_in_pods(std::string_view prefix, std::size_t labels) const {
   if (labels == 1) return of_kind(NameKind::empty);
-  if (!pod_names_ || labels > 3) return of_kind(NameKind::absent);
+  if (!options_.pod_names || labels > 3) return of_kind(NameKind::absent);
   const bool is_namespace = labels == 2;
   if (table_.forward.find(is_namespace ? prefix : skip_labels(prefix, 1)) == nullptr) {
     return of_kind(NameKind::namespace_absent);

@@ -20,6 +20,7 @@ struct ClusterName {
   dns::NameView zone;       // the end of qname, in the client's case
   std::string_view prefix;  // lower-case wire labels left of the zone, no root
   std::size_t zone_offset;  // of `zone` in qname
+  bool is_clusterset;       // the zone is one of ServiceImports
 };
 
 /// What stands at a name.
@@ -41,11 +42,15 @@ struct NameLookup {
   base::IpAddress pod_address;
 };
 
+struct LookupOptions {
+  bool pod_names = false;  // where the table has Pods, only theirs
+  bool zonal = false;
+  bool clusterset = false;  // two labels left of a Service may be an endpoint and its cluster
+};
+
 class ClusterLookup {
  public:
-  /// With `pod_names` there are names of Pods; where the table has Pods, only theirs.
-  ClusterLookup(const k8s::ClusterTable& table, bool pod_names, bool zonal)
-      : table_(table), pod_names_(pod_names), zonal_(zonal) {}
+  ClusterLookup(const k8s::ClusterTable& table, LookupOptions options) : table_(table), options_(options) {}
 
   /// `prefix`: lower-case labels left of the zone; not empty.
   NameLookup find(std::string_view prefix) const;
@@ -57,8 +62,7 @@ class ClusterLookup {
   NameLookup find_in_pods(std::string_view prefix, std::size_t labels) const;
 
   const k8s::ClusterTable& table_;
-  bool pod_names_;
-  bool zonal_;
+  LookupOptions options_;
 };
 
 /// The address in a pod name's first label: "10-244-0-7", "fd00--7". Nothing when it is none.

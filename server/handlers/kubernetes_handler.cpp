@@ -74,9 +74,28 @@ KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shar
       options_(options),
       cluster_(std::move(cluster)),
       local_addresses_(std::move(local_addresses)),
-      lookup_(cluster_->table(), options.pods != KubernetesOptions::Pods::disabled, options.zonal),
+      lookup_(cluster_->table(),
+              {.pod_names = options.pods != KubernetesOptions::Pods::disabled, .zonal = options.zonal}),
       rotates_answers_(rotates_answers) {
   std::ranges::stable_sort(zones_, std::ranges::greater{}, [](const auto& zone) { return zone.view().label_count(); });
+  if (const auto* const clusterset = cluster_->clusterset_table()) {
+    clusterset_lookup_.emplace(*clusterset, LookupOptions{.clusterset = true});
+  }
+}
+
+bool KubernetesHandler::is_clusterset(dns::NameView zone) const {
+  return clusterset_lookup_.has_value() &&
+         std::ranges::any_of(options_.multicluster_zones, [&](const auto& z) { return zone.is_at_or_below(z); });
+}
+
+const k8s::ClusterTable& KubernetesHandler::table_of(const ClusterName& name) const {
+  return name.is_clusterset ? *cluster_->clusterset_table() : cluster_->table();
+}
+
+NameLookup KubernetesHandler::find(const ClusterName& name, std::string_view prefix) const {
+  // Pods and what is fixed are the same in every zone.
+  const bool is_of_services = prefix.ends_with("\3svc");
+  return name.is_clusterset && is_of_services ? clusterset_lookup_->find(prefix) : lookup_.find(prefix);
 }
 
 Step KubernetesHandler::handle(QueryContext& context) {
@@ -92,7 +111,8 @@ Step KubernetesHandler::handle(QueryContext& context) {
   const ClusterName name{.qname = context.query.qname,
                          .zone = dns::NameView(context.query.qname.wire().subspan(zone_offset)),
                          .prefix = {reinterpret_cast<const char*>(qname.data()), zone_offset},
-                         .zone_offset = zone_offset};
+                         .zone_offset = zone_offset,
+                         .is_clusterset = is_clusterset(*zone)};
   context.writer.set_flag(Header::aa);
   const Step step = is_reverse(*zone) ? answer_reverse(context, name) : answer_forward(context, name);
   if (step == Step::next) context.writer.set_flag(Header::aa, false);
@@ -101,7 +121,7 @@ Step KubernetesHandler::handle(QueryContext& context) {
 
 Step KubernetesHandler::answer_forward(QueryContext& context, const ClusterName& name) {
   if (name.prefix.empty()) return answer_apex(context, name);
-  const NameLookup lookup = lookup_.find(name.prefix);
+  const NameLookup lookup = find(name, name.prefix);
   const RRType qtype = context.query.qtype;
   switch (lookup.kind) {
     case NameKind::absent: return no_name(context, name, "no such Service, endpoint or port");
@@ -165,7 +185,7 @@ Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& n
     const std::string_view prefix(reinterpret_cast<const char*>(canonical.octets.data()),
                                   target.size() - name.zone.size());
     const NameLookup lookup =
-        prefix.empty() ? NameLookup{.kind = NameKind::empty, .entry = {}, .pod_address = {}} : lookup_.find(prefix);
+        prefix.empty() ? NameLookup{.kind = NameKind::empty, .entry = {}, .pod_address = {}} : find(name, prefix);
     if (lookup.kind == NameKind::pod_address && qtype == (lookup.pod_address.is_v4() ? RRType::a : RRType::aaaa)) {
       if (!is_full() && !context.writer.append(Section::answer, pointer_octets(options.owner_pointer), qtype,
                                                options_.ttl, lookup.pod_address.octets())) {
@@ -241,7 +261,8 @@ Step KubernetesHandler::answer_apex(QueryContext& context, const ClusterName& na
   };
   glue_.clear();
   const k8s::ApexNameservers* const apex = cluster_->table().apex_nameservers.read();
-  if (apex != nullptr && !apex->nameservers.empty()) {
+  // The Services that we stand behind have no names in a clusterset.
+  if (apex != nullptr && !apex->nameservers.empty() && !name.is_clusterset) {
     for (const auto& nameserver : apex->nameservers) append_nameserver(nameserver.relative_name, nameserver.addresses);
   } else {
     append_nameserver(nameserver_prefix, local_addresses_);
@@ -291,7 +312,7 @@ Step KubernetesHandler::no_data(QueryContext& context, const ClusterName& name) 
 
 Step KubernetesHandler::no_name(QueryContext& context, const ClusterName& name, std::string_view why) {
   if (options_.fallthrough.covers(context.query.qname)) return Step::next;
-  if (!cluster_->table().synced.load(std::memory_order_relaxed)) {
+  if (!table_of(name).synced.load(std::memory_order_relaxed)) {
     context.writer.set_rcode(Rcode::servfail);
     context.writer.set_extended_error({dns::ExtendedError::not_ready, "not yet in step with the API server"});
   } else {
@@ -310,7 +331,7 @@ void KubernetesHandler::append_soa(QueryContext& context, const ClusterName& nam
   at = std::ranges::copy(zone, at).out;
   at = write_text(at, contact_prefix);
   at = std::ranges::copy(zone, at).out;
-  dns::write_u32(at, cluster_->table().serial.load(std::memory_order_relaxed));
+  dns::write_u32(at, table_of(name).serial.load(std::memory_order_relaxed));
   dns::write_u32(at + 4, soa_refresh);
   dns::write_u32(at + 8, soa_retry);
   dns::write_u32(at + 12, soa_expire);

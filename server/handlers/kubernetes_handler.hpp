@@ -27,6 +27,10 @@ class KubernetesHandler final : public Handler {
   PluginLabel plugin() const override { return label_; }
 
  private:
+  bool is_clusterset(dns::NameView zone) const;
+  /// The table that the names of the zone stand in.
+  const k8s::ClusterTable& table_of(const ClusterName& name) const;
+  NameLookup find(const ClusterName& name, std::string_view prefix) const;
   Step answer_forward(QueryContext& context, const ClusterName& name);
   Step answer_apex(QueryContext& context, const ClusterName& name);
   Step answer_nameserver_name(QueryContext& context, const ClusterName& name);
@@ -45,6 +49,7 @@ class KubernetesHandler final : public Handler {
   std::shared_ptr<k8s::Cluster> cluster_;
   std::vector<base::IpAddress> local_addresses_;
   ClusterLookup lookup_;
+  std::optional<ClusterLookup> clusterset_lookup_;  // with `multicluster`
   bool rotates_answers_;
   const PluginLabel label_ = plugin_label("kubernetes");
   /// Owners of glue and their addresses while an apex NS answer is written; kept for its memory.

@@ -201,10 +201,13 @@ class Fairlead:
         except OSError:
             return None
 
+    def metrics_page(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as response:
+            return response.read().decode()
+
     def metrics(self):
         """All samples of /metrics as {'name{label="value"}': number}."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as response:
-            lines = response.read().decode().splitlines()
+        lines = self.metrics_page().splitlines()
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and line[0] != "#"}
 
 

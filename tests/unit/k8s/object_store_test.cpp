@@ -85,6 +85,7 @@ class World {
     EndpointSlice made;
     made.key = {space(), "slice" + std::to_string(below(4))};
     made.service_name = below(10) == 0 ? "" : name();
+    made.source_cluster = std::vector<std::string>{"c1", "C1", "http"}[below(3)];
     made.ports = ports<EndpointPort>();
     for (unsigned left = below(4); left > 0; --left) {
       Endpoint one;
@@ -161,6 +162,7 @@ TEST_CASE("the table depends on the objects alone, not on the order of events, d
                                                 .no_endpoints = world.below(6) == 0,
                                                 .ignore_empty_services = world.below(2) == 0,
                                                 .zonal = world.below(2) == 0,
+                                                .clusterset = world.below(4) == 0,
                                                 .zone = {}});
     options.local_addresses = addresses({"10.0.0.1", "fd00::1"});
     if (world.below(6) == 0) options.namespaces = {"m"};

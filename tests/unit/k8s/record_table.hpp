@@ -74,6 +74,7 @@ inline std::vector<std::string> lines(const std::string& owner, const zones::Nam
   for (const auto& srv : content.srvs) {
     const auto& target = content.targets.at(srv.target);
     std::string wire = target.label.empty() ? "" : static_cast<char>(target.label.size()) + target.label;
+    if (!target.parent.empty()) wire += static_cast<char>(target.parent.size()) + target.parent;
     std::string line = " SRV 0 " + std::to_string(content.srv_weight) + " " + std::to_string(srv.port) + " " +
                        presentation(wire + content.srv_suffix) + " glue";
     for (const auto& glue : target.addresses) line += " " + glue.to_string();

@@ -251,6 +251,48 @@ TEST_CASE("an endpoint's topology zone takes room in the store only when zonal n
   CHECK(pack(ready_slice(zoned, {.zonal = true, .zone = {}})).size() == plain.size() + 11);
 }
 
+TEST_CASE("in a clusterset an endpoint has its cluster behind it, and addresses lead nowhere") {
+  const auto of = [](std::string cluster, EndpointSlice made) {
+    made.source_cluster = std::move(cluster);
+    return made;
+  };
+  const auto table =
+      table_of({.clusterset = true, .zone = {}}, headless_service("default/db"),
+               cluster_ip_service("default/web", {"10.42.0.1"}),
+               of("c1", slice("default/web-1", "web", {{"http", Protocol::tcp, 80}}, {endpoint({"10.1.0.1"})})),
+               of("c1", slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}},
+                              {endpoint({"10.1.0.5"}, "db-0"), endpoint({"10.1.0.6"})})),
+               of("C2", slice("default/db-2", "db", {{"sql", Protocol::tcp, 5432}}, {endpoint({"10.2.0.5"}, "db-0")})));
+  CHECK(table.dump() == R"(
+10-1-0-1.c1.web.default.svc A 10.1.0.1
+10-1-0-1.c1.web.default.svc SRV 0 100 80 10-1-0-1.c1.web.default.svc glue 10.1.0.1
+10-1-0-6.c1.db.default.svc A 10.1.0.6
+10-1-0-6.c1.db.default.svc SRV 0 100 5432 10-1-0-6.c1.db.default.svc glue 10.1.0.6
+_sql._tcp.db.default.svc A 10.1.0.5
+_sql._tcp.db.default.svc A 10.1.0.6
+_sql._tcp.db.default.svc A 10.2.0.5
+_sql._tcp.db.default.svc SRV 0 33 5432 10-1-0-6.c1.db.default.svc glue 10.1.0.6
+_sql._tcp.db.default.svc SRV 0 33 5432 db-0.c1.db.default.svc glue 10.1.0.5
+_sql._tcp.db.default.svc SRV 0 33 5432 db-0.C2.db.default.svc glue 10.2.0.5
+_tcp.db.default.svc exists
+c1.db.default.svc exists
+c1.web.default.svc exists
+c2.db.default.svc exists
+db-0.c1.db.default.svc A 10.1.0.5
+db-0.c1.db.default.svc SRV 0 100 5432 db-0.c1.db.default.svc glue 10.1.0.5
+db-0.c2.db.default.svc A 10.2.0.5
+db-0.c2.db.default.svc SRV 0 100 5432 db-0.C2.db.default.svc glue 10.2.0.5
+db.default.svc A 10.1.0.5
+db.default.svc A 10.1.0.6
+db.default.svc A 10.2.0.5
+db.default.svc SRV 0 33 5432 10-1-0-6.c1.db.default.svc glue 10.1.0.6
+db.default.svc SRV 0 33 5432 db-0.c1.db.default.svc glue 10.1.0.5
+db.default.svc SRV 0 33 5432 db-0.C2.db.default.svc glue 10.2.0.5
+default.svc exists
+web.default.svc A 10.42.0.1
+)");
+}
+
 TEST_CASE("names go out as stored, and are found in lower case") {
   const auto table =
       table_of({}, headless_service("default/db"),

@@ -64,12 +64,21 @@ void sort_unique(std::vector<base::IpAddress>& addresses) {
   addresses.erase(repeated.begin(), repeated.end());
 }
 
+std::string labels_of(const NameContent::Target& target) {
+  std::string name;
+  for (const std::string& label : {target.label, target.parent}) {
+    if (label.empty()) break;
+    name += static_cast<char>(label.size());
+    name += label;
+  }
+  return name;
+}
+
 std::vector<ReadSrv> expected_srvs(const NameContent& content) {
   std::vector<ReadSrv> expected;
   for (const auto& srv : content.srvs) {
     const auto& target = content.targets[srv.target];
-    std::string name;
-    if (!target.label.empty()) name = static_cast<char>(target.label.size()) + target.label;
+    const std::string name = labels_of(target);
     auto glue = target.addresses;
     sort_unique(glue);
     expected.emplace_back(srv.port, name + content.srv_suffix, glue);
@@ -212,6 +221,7 @@ TEST_CASE("random content reads back the same, and equal content gives equal ent
     content.srv_suffix = suffixes[below(3)];
     for (unsigned i = below(5); i > 0; --i) {
       content.targets.push_back({label(), {}});
+      if (below(3) == 0) content.targets.back().parent = label();
       for (unsigned n = below(3); n > 0; --n) content.targets.back().addresses.push_back(address());
       if (below(2) == 0) content.targets.back().addresses = content.addresses;
     }
@@ -222,8 +232,8 @@ TEST_CASE("random content reads back the same, and equal content gives equal ent
     }
     content.srv_weight = static_cast<std::uint16_t>(below(400));
     if (below(4) == 0) content.cname = wire::name("a.example");
-    const std::string own = content.targets.empty() ? "" : content.targets[0].label;
-    const std::string key = (own.empty() ? own : static_cast<char>(own.size()) + own) + labels("web.default.svc");
+    const std::string own = content.targets.empty() ? "" : labels_of(content.targets[0]);
+    const std::string key = own + labels("web.default.svc");
     check_reads_back(key, content, 30);
     const auto entry = NameEntry::make(key, content, 30);
     CHECK(*entry == *NameEntry::make(key, content, 30));

@@ -79,7 +79,6 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"kubernetes {\nzonal\nnoendpoints\n}",
      "Corefile:3: 'zonal' needs the endpoints that 'noendpoints' switches off; remove one of them\n"},
     {"kubernetes {\nmulticluster clusterset.local\n}",
-     "Corefile:3: 'multicluster' of 'kubernetes' is not supported by this version yet; remove the line\n"
      "Corefile:3: the multicluster zone 'clusterset.local.' is not among the zones of 'kubernetes'; add it there\n"},
     {"kubernetes {\ntls cert key\n}", "Corefile:3: too few arguments for 'tls'; write 'tls CERT KEY CACERT'\n"},
     {"kubernetes {\nignore all\n}", "Corefile:3: unknown value 'all'; write empty_service\n"},
