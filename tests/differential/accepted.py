@@ -6,6 +6,7 @@ accepted, and one that never happens fails the test too, so that the list stays 
 
 from dataclasses import dataclass, field
 
+from corpus import ODD_REVERSE_LABELS, SILENT_SERVICE
 from packets import BROKEN
 from question import labels_of
 from reply import Reply, section
@@ -77,7 +78,8 @@ class Names:
     def of(cls, questions, replies, corefile):
         names = cls()
         for question, reply in zip(questions, replies, strict=True):
-            if question.manner.klass != 1 or _is_too_long_for_ipv6(question) or corefile.hides(reply):
+            if question.manner.klass != 1 or _is_too_long_for_ipv6(question) or _is_of_host_names(question) or corefile.hides(reply) \
+                    or question.lower[:4] in ODD_REVERSE_LABELS:
                 continue
             if reply.answer:
                 names.with_records.add(question.lower)
@@ -89,6 +91,9 @@ class Names:
             if reply.rcode == "NXDOMAIN" and question.type == "A":
                 names.absent.add(question.lower)
         for labels in names.with_records:
+            # What a lone underscore leads to does not exist here.
+            if b"_" in labels[:2]:
+                continue
             names.above.update(labels[drop:] for drop in range(1, len(labels)))
         return names
 
@@ -302,6 +307,39 @@ def dotted_pod_names(case, theirs):
         return theirs.with_(**{
             part: section((name.replace(dotted, dashed), ttl, type, data.replace(dotted, dashed))
                           for name, ttl, type, data in getattr(theirs, part)) for part in ("answer", "additional")})
+
+
+@accepted("Slices of host names")
+def slices_of_host_names(case, theirs):
+    """A slice whose addresses are host names has no endpoints."""
+    if theirs.rcode == "NOERROR" and case.zone and _is_of_host_names(case.question):
+        return case.nxdomain(theirs)
+
+
+def _is_of_host_names(question):
+    return b"host-names" in question.lower
+
+
+@accepted("An `externalName` with a label of more than 63 octets")
+def no_domain_names(case, theirs):
+    """A Service whose externalName is no domain name does not exist."""
+    if case.question.lower[:1] == (SILENT_SERVICE.encode(),):
+        return _instead_of_silence(case, theirs)
+
+
+@accepted("A slice whose label names no Service that could be")
+def no_service_names(case, theirs):
+    """A slice whose label is no name of a Service has no PTR records."""
+    if case.question.lower[:4] in ODD_REVERSE_LABELS and theirs.rcode in ("NOERROR", "no reply"):
+        return _instead_of_silence(case, theirs)
+
+
+def _instead_of_silence(case, theirs):
+    ours = case.ours
+    changed = case.nxdomain(theirs)
+    if theirs.rcode != "no reply":
+        return changed
+    return changed.with_(flags=ours.flags, question=ours.question, edns=ours.edns, extended_errors=ours.extended_errors)
 
 
 # --- the server's own address

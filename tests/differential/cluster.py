@@ -132,6 +132,14 @@ SERVICES = [
     headless("protocols-headless", ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP)]),
     headless("many-addresses"),
     headless("selected", selector={"app": "db"}),
+    # What the API server lets in besides.
+    cluster_ip("1st", 61),
+    cluster_ip("ports-300", 62, ports=[(f"q{number}", 1 + number) for number in range(300)]),
+    headless("null-port"),
+    headless("null-ports"),
+    headless("host-names"),
+    headless("one-address"),
+    headless("two-families"),
     # ExternalName: into the cluster, out of it, to nothing, in circles, to addresses.
     external_name("ext-web", "web.shop.svc.cluster.local"),
     external_name("ext-dual", "dual.shop.svc.cluster.local"),
@@ -160,6 +168,8 @@ SERVICES = [
     external_name("ext-four", "192.0.2.1"),
     external_name("ext-ports", "www.example.org", ports=[("http", 80)]),
     external_name("ext-via-out", "back.example.org"),
+    external_name("ext-longest", ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])),
+    external_name("ext-long-label", "l" * 64 + ".example.org"),
 ]
 
 READY = {"conditions": {"ready": True}}
@@ -225,6 +235,15 @@ SLICES = [
                    ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP)]),
     endpoint_slice("many-addresses-1", "many-addresses", "shop", [
         {"addresses": ["10.244.15.1", "10.244.15.2", "10.244.15.3"], "hostname": "three-of-one"}]),
+    # A port without a number stands for all of them; a slice without ports has none; a slice of names has no addresses.
+    endpoint_slice("null-port-1", "null-port", "shop", ["10.244.17.1"], ports=[]) | {"ports": [{}, {"name": "named"}]},
+    endpoint_slice("null-ports-1", "null-ports", "shop", ["10.244.17.2"], ports=[]) | {"ports": None},
+    endpoint_slice("host-names-1", "host-names", "shop", ["db.example.org"], family="FQDN"),
+    endpoint_slice("one-address-1", "one-address", "shop", ["10.244.17.3"] * 250),
+    endpoint_slice("two-families-4", "two-families", "shop", ["10.244.17.4", "10.244.17.5", "10.244.17.6"]),
+    endpoint_slice("two-families-6", "two-families", "shop", ["fd00:10:244::17:4"], family="IPv6"),
+    endpoint_slice("no-name-1", "", "shop", ["10.244.17.7"]),
+    endpoint_slice("capitals-1", "DB", "shop", ["10.244.17.8"]),
     # Slices that no Service has, and one for an ExternalName.
     endpoint_slice("orphan-1", "orphan", "shop", ["10.244.16.1"]),
     endpoint_slice("ext-out-1", "ext-out", "shop", ["10.244.16.2"]),

@@ -79,6 +79,7 @@ COREFILES = [
     Corefile("kubeadm", KUBEADM, ("cluster.local", "in-addr.arpa", "ip6.arpa"), 30, fallthrough=("in-addr.arpa", "ip6.arpa"), options=frozenset({"cache"})),
     _plain("pods disabled"),
     _plain("pods insecure", "pods insecure"),
+    _plain("pods verified", "pods verified"),
     _plain("endpoint_pod_names", "endpoint_pod_names", options=frozenset({"endpoint_pod_names"})),
     _plain("noendpoints", "noendpoints"),
     _plain("ignore empty_service", "ignore empty_service"),
