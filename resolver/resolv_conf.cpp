@@ -20,15 +20,33 @@ std::string_view take_word(std::string_view& line) {
   return word;
 }
 
+// A line without its end, cut off the front; nothing for a comment.
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return !line.empty() && (line.front() == '#' || line.front() == ';') ? std::string_view{} : line;
+}
+
+std::expected<std::string, std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::unexpected("cannot read " + path);
+  std::string text(resolv_conf_octets_max + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return std::unexpected("cannot read " + path);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > resolv_conf_octets_max) {
+    return std::unexpected(path + " is larger than " + std::to_string(resolv_conf_octets_max) + " octets");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::string_view text) {
   std::vector<UpstreamAddress> upstreams;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (!line.empty() && (line.front() == '#' || line.front() == ';')) continue;
+    std::string_view line = take_line(text);
     if (take_word(line) != "nameserver") continue;
     const std::string_view word = take_word(line);
     if (word.empty()) continue;
@@ -46,18 +64,33 @@ std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::
 }
 
 std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::unexpected("cannot read " + path);
-  std::string text(resolv_conf_octets_max + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return std::unexpected("cannot read " + path);
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > resolv_conf_octets_max) {
-    return std::unexpected(path + " is larger than " + std::to_string(resolv_conf_octets_max) + " octets");
-  }
-  auto upstreams = parse_resolv_conf(text);
+  const auto text = read_file(path);
+  if (!text) return std::unexpected(text.error());
+  auto upstreams = parse_resolv_conf(*text);
   if (!upstreams) return std::unexpected(path + ": " + upstreams.error());
   return upstreams;
+}
+
+std::vector<dns::DomainName> parse_search_list(std::string_view text) {
+  std::vector<dns::DomainName> names;
+  while (!text.empty()) {
+    std::string_view line = take_line(text);
+    const std::string_view keyword = take_word(line);
+    if (keyword != "search" && keyword != "domain") continue;
+    names.clear();
+    for (auto word = take_word(line); !word.empty(); word = take_word(line)) {
+      if (word.front() == '#' || word.front() == ';' || names.size() == search_list_max) break;
+      if (const auto name = dns::DomainName::parse(word)) names.push_back(name->to_lower());
+      if (keyword == "domain") break;
+    }
+  }
+  return names;
+}
+
+std::expected<std::vector<dns::DomainName>, std::string> read_search_list(const std::string& path) {
+  const auto text = read_file(path);
+  if (!text) return std::unexpected(text.error());
+  return parse_search_list(*text);
 }
 
 }  // namespace fairlead::resolver

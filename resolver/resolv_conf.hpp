@@ -1,7 +1,7 @@
-// The upstreams of `forward . /etc/resolv.conf`.
+// The upstreams of `forward . /etc/resolv.conf`, and the search list that `autopath` walks.
 //
 // Threads: called while a plan is built, never on the query path.
-// Limits: a file of resolv_conf_octets_max; upstreams_max nameservers are used.
+// Limits: a file of resolv_conf_octets_max; upstreams_max nameservers and search_list_max names are used.
 // Errors: a sentence for the operator, without file and line of the Corefile.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "resolver/upstream.hpp"
+#include "zones/dns/domain_name.hpp"
 
 namespace fairlead::resolver {
 
@@ -21,5 +22,13 @@ inline constexpr std::size_t resolv_conf_octets_max = 64 * 1024;
 std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::string_view text);
 /// The same of a file.
 std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path);
+
+/// As the C library's since 2.26 allows in practice, with room to spare.
+inline constexpr std::size_t search_list_max = 32;
+
+/// The names of the last `search` or `domain` line, as resolv.conf(5) says; words that are no names are left out.
+std::vector<dns::DomainName> parse_search_list(std::string_view text);
+/// The same of a file.
+std::expected<std::vector<dns::DomainName>, std::string> read_search_list(const std::string& path);
 
 }  // namespace fairlead::resolver

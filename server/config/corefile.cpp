@@ -71,9 +71,19 @@ class Loader {
     block.at = faults_.line_of(syntax.at);
     for (const Word& key : syntax.keys) read_key(key, block);
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
+    if (block.options.autopath) check_autopath(block);
     positions_.clear();
     sort_directives(block);
     read_addresses(syntax, block);
+  }
+
+  // CoreDNS starts without a word and never finds a search list.
+  void check_autopath(const ServerBlock& block) {
+    const auto& kubernetes = block.options.kubernetes;
+    if (!block.options.autopath->from_kubernetes) return;
+    if (kubernetes && kubernetes->pods == KubernetesOptions::Pods::verified) return;
+    faults_.warn(positions_.at("autopath"),
+                 "'autopath @kubernetes' does nothing without 'pods verified' in the 'kubernetes' of its block");
   }
 
   // In the order of the table; those of one row in file order.

@@ -47,6 +47,7 @@ struct DirectiveOptions {
   std::optional<PrometheusOptions> prometheus;
   std::optional<ErrorsOptions> errors;
   std::optional<LoadbalanceOptions> loadbalance;
+  std::optional<AutopathOptions> autopath;
   std::optional<CacheOptions> cache;
   std::optional<KubernetesOptions> kubernetes;
   std::optional<LoopOptions> loop;

@@ -118,6 +118,14 @@ struct LoadbalanceOptions {
   std::vector<std::string> prefer;  // networks, "10.0.0.0/8"
 };
 
+/// `autopath [ZONES...] RESOLV-CONF|@kubernetes`
+struct AutopathOptions {
+  SourceLine at;
+  std::vector<dns::DomainName> zones;
+  bool from_kubernetes = false;
+  std::string resolv_conf;  // as written; its search list is walked
+};
+
 /// `cache [TTL] [ZONES...] { ... }`. Cluster names bypass the cache handler, whatever is written here.
 struct CacheOptions {
   struct Share {

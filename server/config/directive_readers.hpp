@@ -21,6 +21,7 @@ void read_errors(const Statement& directive, OptionReader& reader, ServerBlock& 
 void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_loop(const Statement& directive, OptionReader& reader, ServerBlock& block);
 // a file of their own each
+void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_forward(const Statement& directive, OptionReader& reader, ServerBlock& block);

@@ -50,7 +50,7 @@ constexpr auto table = std::to_array<DirectiveRow>({
     {"loadbalance", supported, last_wins, read_loadbalance},
     {"tsig"},
     {"rewrite"},
-    {"autopath"},
+    {"autopath", supported, last_wins, read_autopath},
     {"acl"},
     {"cache", supported, forbidden, read_cache},
     {"header"},

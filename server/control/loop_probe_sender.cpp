@@ -12,6 +12,7 @@ class NobodyWaits final : public Origin {
  public:
   Transport transport() const override { return Transport::udp; }
   bool is_ipv4() const override { return true; }
+  base::IpAddress client_address() const override { return {}; }
   std::string client_text() const override { return "the server itself"; }
   std::unique_ptr<ReplyTarget> keep() override {
     struct Target final : ReplyTarget {

@@ -109,6 +109,7 @@ class alignas(64) ZoneSlots {
     base::Counter sum;  // nanoseconds
   };
   base::Counter do_requests;
+  base::Counter autopath_successes;
   Durations durations;
   std::array<Sizes, 2> request_sizes;
   std::array<Sizes, 2> response_sizes;

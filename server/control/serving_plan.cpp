@@ -4,7 +4,9 @@
 #include <sstream>
 #include <type_traits>
 
+#include "resolver/resolv_conf.hpp"
 #include "server/control/logging.hpp"
+#include "server/handlers/autopath_handler.hpp"
 #include "server/handlers/cache_handler.hpp"
 #include "server/handlers/forward_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
@@ -183,6 +185,33 @@ std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, std::siz
   return {};
 }
 
+std::expected<void, std::string> plan_autopath(PlannedBlock& planned) {
+  const auto& options = planned.block->options.autopath;
+  if (!options) return {};
+  auto list = resolver::read_search_list(options->resolv_conf);
+  if (list) {
+    planned.search_list = std::move(*list);
+  } else if (!options->from_kubernetes) {
+    // With `@kubernetes` the cluster's names come first, and the server's own list may be missing.
+    return std::unexpected(to_string(options->at) + ": autopath: " + list.error());
+  }
+  return {};
+}
+
+AutopathSearch make_autopath_search(const PlannedBlock& planned) {
+  const DirectiveOptions& options = planned.block->options;
+  AutopathSearch search{
+      .zones = options.autopath->zones, .list = planned.search_list, .cluster = nullptr, .cluster_zones = {}};
+  if (!options.autopath->from_kubernetes) return search;
+  if (options.kubernetes && options.kubernetes->pods == KubernetesOptions::Pods::verified) {
+    search.cluster = planned.cluster;
+    search.cluster_zones = options.kubernetes->zones;
+  } else {
+    search.zones.clear();  // nobody knows the clients: no name is searched for
+  }
+  return search;
+}
+
 template <typename T, typename Make>
 std::shared_ptr<T> find_or_make(std::map<std::string, std::weak_ptr<T>>& known, const std::string& signature,
                                 const Make& make) {
@@ -203,6 +232,9 @@ std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context&
   chain->rotates_answers = rotates;
   chain->errors = planned.errors;
   if (planned.loop != nullptr) chain->handlers.push_back(std::make_unique<LoopHandler>(planned.loop));
+  if (options.autopath) {
+    chain->handlers.push_back(std::make_unique<AutopathHandler>(make_autopath_search(planned), io));
+  }
   if (planned.cluster != nullptr) {
     chain->handlers.push_back(std::make_unique<KubernetesHandler>(*options.kubernetes, planned.cluster,
                                                                   nameserver_addresses(planned.addresses), rotates));
@@ -241,6 +273,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
       if (std::ranges::find(plan->addresses, address) == plan->addresses.end()) plan->addresses.push_back(address);
     }
     if (auto done = plan_cluster(planned, *plan, previous); !done) return std::unexpected(done.error());
+    if (auto done = plan_autopath(planned); !done) return std::unexpected(done.error());
     if (auto done = plan_forwarders(planned, plan->blocks.size()); !done) return std::unexpected(done.error());
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);

@@ -37,6 +37,7 @@ struct PlannedBlock {
   std::vector<resolver::ForwarderConfig> forwarders;  // as block->options.forward
   std::vector<std::string> forwarder_signatures;
   std::string cache_signature;
+  std::vector<dns::DomainName> search_list;  // of `autopath`
   std::shared_ptr<ErrorLog> errors;
   std::shared_ptr<LoopProbe> loop;
 };

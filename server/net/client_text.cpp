@@ -4,8 +4,6 @@
 
 #include <cstring>
 
-#include "zones/base/ip_address.hpp"
-
 namespace fairlead::server {
 
 bool is_ipv4(const sockaddr_storage& client) {
@@ -13,21 +11,23 @@ bool is_ipv4(const sockaddr_storage& client) {
   return IN6_IS_ADDR_V4MAPPED(&reinterpret_cast<const sockaddr_in6&>(client).sin6_addr);
 }
 
-std::string client_text(const sockaddr_storage& client) {
-  if (client.ss_family == AF_INET) {
+base::IpAddress client_address(const sockaddr_storage& client) {
+  if (client.ss_family != AF_INET6) {
     const auto& in = reinterpret_cast<const sockaddr_in&>(client);
     const auto* const octets = reinterpret_cast<const std::uint8_t*>(&in.sin_addr);
-    return base::IpAddress::v4(std::span<const std::uint8_t, 4>(octets, 4)).to_string() + ":" +
-           std::to_string(ntohs(in.sin_port));
+    return base::IpAddress::v4(std::span<const std::uint8_t, 4>(octets, 4));
   }
-  if (client.ss_family != AF_INET6) return "?";
-  const auto& in6 = reinterpret_cast<const sockaddr_in6&>(client);
-  const std::string port = ":" + std::to_string(ntohs(in6.sin6_port));
-  if (is_ipv4(client)) {
-    return base::IpAddress::v4(std::span<const std::uint8_t, 4>(in6.sin6_addr.s6_addr + 12, 4)).to_string() + port;
-  }
-  return "[" + base::IpAddress::v6(std::span<const std::uint8_t, 16>(in6.sin6_addr.s6_addr, 16)).to_string() + "]" +
-         port;
+  const auto& octets = reinterpret_cast<const sockaddr_in6&>(client).sin6_addr.s6_addr;
+  if (is_ipv4(client)) return base::IpAddress::v4(std::span<const std::uint8_t, 4>(octets + 12, 4));
+  return base::IpAddress::v6(octets);
+}
+
+std::string client_text(const sockaddr_storage& client) {
+  if (client.ss_family != AF_INET && client.ss_family != AF_INET6) return "?";
+  // The port stands at the same place in both.
+  const std::string port = ":" + std::to_string(ntohs(reinterpret_cast<const sockaddr_in&>(client).sin_port));
+  const base::IpAddress address = client_address(client);
+  return (address.is_v4() ? address.to_string() : "[" + address.to_string() + "]") + port;
 }
 
 }  // namespace fairlead::server

@@ -35,6 +35,7 @@ class TcpOrigin final : public Origin {
 
   Transport transport() const override { return Transport::tcp; }
   bool is_ipv4() const override { return connection_.is_ipv4(); }
+  base::IpAddress client_address() const override { return connection_.client_address(); }
   std::string client_text() const override { return connection_.client_text(); }
   std::unique_ptr<ReplyTarget> keep() override {
     if (!connection_.add_pending()) return nullptr;
@@ -60,9 +61,11 @@ TcpConnection::TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpLi
     const auto address = peer.address();
     const bool mapped = address.is_v6() && address.to_v6().is_v4_mapped();
     ipv4_ = address.is_v4() || mapped;
-    client_text_ =
-        mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string() : address.to_string();
-    if (!ipv4_) client_text_ = "[" + client_text_ + "]";
+    client_address_ =
+        mapped ? base::IpAddress::v4(asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_bytes())
+        : address.is_v4() ? base::IpAddress::v4(address.to_v4().to_bytes())
+                          : base::IpAddress::v6(address.to_v6().to_bytes());
+    client_text_ = ipv4_ ? client_address_.to_string() : "[" + address.to_string() + "]";
     client_text_ += ":" + std::to_string(peer.port());
   }
   // Replies are written as a whole; waiting for more of them would only delay the last.

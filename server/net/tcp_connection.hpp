@@ -33,6 +33,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool is_overdue(TimePoint now) const { return now >= deadline_ && pending_ == 0; }
   TimePoint last_active() const { return last_active_; }
   bool is_ipv4() const { return ipv4_; }
+  const base::IpAddress& client_address() const { return client_address_; }
   const std::string& client_text() const { return client_text_; }
 
   /// A query of this connection waits; tcp_pending_max.
@@ -63,6 +64,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool closed_ = false;
   bool query_begun_ = false;
   bool ipv4_ = true;
+  base::IpAddress client_address_;
   std::string client_text_;
   TimePoint deadline_;
   TimePoint last_active_;

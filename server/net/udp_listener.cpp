@@ -64,6 +64,7 @@ class UdpOrigin final : public Origin {
 
   Transport transport() const override { return Transport::udp; }
   bool is_ipv4() const override { return server::is_ipv4(client()); }
+  base::IpAddress client_address() const override { return server::client_address(client()); }
   std::string client_text() const override { return server::client_text(client()); }
   std::unique_ptr<ReplyTarget> keep() override {
     return std::make_unique<UdpTarget>(

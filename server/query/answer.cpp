@@ -54,8 +54,11 @@ const ZoneServer* route(QueryContext& context, std::size_t router) {
   return server;
 }
 
-Step handle(QueryContext& context) {
-  for (const auto& handler : context.server->chain->handlers) {
+// Asks the handlers from `first` on.
+Step handle(QueryContext& context, std::size_t first = 0) {
+  const auto& handlers = context.server->chain->handlers;
+  for (std::size_t i = first; i < handlers.size(); ++i) {
+    const auto& handler = handlers[i];
     const Step step = handler->handle(context);
     if (step == Step::next) continue;
     if (step == Step::answered) context.answered_by = handler->plugin();
@@ -86,6 +89,7 @@ class InternalQuestion final : public Origin {
 
   Transport transport() const override { return client_.transport(); }
   bool is_ipv4() const override { return client_.is_ipv4(); }
+  base::IpAddress client_address() const override { return client_.client_address(); }
   std::string client_text() const override { return client_.client_text(); }
   std::unique_ptr<ReplyTarget> keep() override {
     struct Target final : ReplyTarget {
@@ -129,6 +133,12 @@ std::size_t reply_limit(const dns::Query& query, Transport transport) {
   if (transport == Transport::tcp) return dns::message_octets_max;
   if (!query.edns) return dns::udp_octets_classic;
   return std::min<std::size_t>(query.edns->udp_octets, dns::udp_octets_max);
+}
+
+Step handle_behind(QueryContext& context, const Handler& handler) {
+  const auto& handlers = context.server->chain->handlers;
+  const auto at = std::ranges::find(handlers, &handler, [](const auto& one) { return one.get(); });
+  return handle(context, static_cast<std::size_t>(at - handlers.begin()) + 1);
 }
 
 Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::shared_ptr<WorkerPlan>& plan,

@@ -35,6 +35,9 @@ Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::s
 /// Observers, metrics, OPT and header of an answered query; gives the whole message.
 std::span<const std::uint8_t> finish(QueryContext& context);
 
+/// Asks the handlers behind `handler` in the chain of the context's zone, as if the query had just come to them.
+Step handle_behind(QueryContext& context, const Handler& handler);
+
 /// The most octets that the client takes: its EDNS size up to ours, else 512; over TCP what a length prefix can say.
 std::size_t reply_limit(const dns::Query& query, Transport transport);
 

@@ -20,7 +20,8 @@ PendingQuery::PendingQuery(const QueryContext& from, std::unique_ptr<ReplyTarget
       writer_({}, 0),
       target_(std::move(target)),
       transport_(from.origin.transport()),
-      ipv4_(from.origin.is_ipv4()) {
+      ipv4_(from.origin.is_ipv4()),
+      client_address_(from.origin.client_address()) {
   ++plan_->pending_queries;
   context_.emplace(packet_, query_, writer_, static_cast<Origin&>(*this), plan_);
   context_->server = from.server;

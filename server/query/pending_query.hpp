@@ -34,6 +34,7 @@ class PendingQuery final : private Origin {
 
   Transport transport() const override { return transport_; }
   bool is_ipv4() const override { return ipv4_; }
+  base::IpAddress client_address() const override { return client_address_; }
   std::string client_text() const override { return target_->client_text(); }
   std::unique_ptr<ReplyTarget> keep() override { return std::move(target_); }
 
@@ -47,6 +48,7 @@ class PendingQuery final : private Origin {
   std::unique_ptr<ReplyTarget> target_;
   Transport transport_;
   bool ipv4_;
+  base::IpAddress client_address_;
 };
 
 }  // namespace fairlead::server

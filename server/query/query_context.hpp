@@ -16,6 +16,7 @@
 
 #include "resolver/forwarder.hpp"
 #include "server/query/handler.hpp"
+#include "zones/base/ip_address.hpp"
 #include "zones/dns/domain_name.hpp"
 #include "zones/dns/message_reader.hpp"
 #include "zones/dns/message_writer.hpp"
@@ -43,6 +44,7 @@ class Origin {
   virtual ~Origin() = default;
   virtual Transport transport() const = 0;
   virtual bool is_ipv4() const = 0;
+  virtual base::IpAddress client_address() const = 0;
   virtual std::string client_text() const = 0;
   /// A target that outlives the Origin; nothing when too many queries are waiting already.
   virtual std::unique_ptr<ReplyTarget> keep() = 0;

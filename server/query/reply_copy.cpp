@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "zones/dns/message_reader.hpp"
@@ -61,9 +62,9 @@ bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordVie
   if (known.offset != 0 && known.offset <= pointer_offset_max && owner.view() == known.name.view()) {
     const std::uint8_t pointer[] = {static_cast<std::uint8_t>(0xc0 | known.offset >> 8),
                                     static_cast<std::uint8_t>(known.offset)};
-    if (!writer.append(Section::answer, pointer, record.type, record.ttl, rdata)) return false;
+    if (!writer.append(record.section, pointer, record.type, record.ttl, rdata)) return false;
   } else {
-    if (!writer.append(Section::answer, owner.view().wire(), record.type, record.ttl, rdata)) return false;
+    if (!writer.append(record.section, owner.view().wire(), record.type, record.ttl, rdata)) return false;
     known = {owner, owner_offset};
   }
   if (record.type == RRType::cname) {
@@ -93,6 +94,62 @@ bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& w
     if (!*record || (*record)->section != Section::answer) return true;
     if (!append_expanded(message, **record, writer, rdata, known)) return false;
   }
+}
+
+void copy_whole_reply(std::span<const std::uint8_t> message, dns::NameView question, dns::MessageWriter& writer) {
+  using dns::Header;
+  const Header header = dns::read_header(message);
+  writer.set_rcode(header.rcode());
+  for (const std::uint16_t flag : {Header::aa, Header::ra, Header::ad, Header::tc}) {
+    writer.set_flag(flag, header.has(flag));
+  }
+  auto reader = dns::RecordReader::open(message);
+  if (!reader) return writer.set_rcode(dns::Rcode::servfail);
+  std::vector<std::uint8_t> rdata;
+  KnownName known;
+  std::ranges::copy(question.wire(), known.name.octets.begin());
+  known.name.size = static_cast<std::uint8_t>(question.size());
+  known.offset = dns::header_octets;
+  bool is_first = true;
+  while (true) {
+    const auto record = reader->next();
+    if (!record) return writer.set_rcode(dns::Rcode::servfail);
+    if (!*record) return;
+    if ((*record)->type == RRType::opt) continue;
+    dns::NameBuffer owner;
+    if (std::exchange(is_first, false) && (*record)->section == Section::answer &&
+        dns::read_name(message, (*record)->owner_offset, owner) && !(owner.view() == question)) {
+      const std::uint8_t pointer[] = {static_cast<std::uint8_t>(dns::question_pointer >> 8),
+                                      static_cast<std::uint8_t>(dns::question_pointer & 0xff)};
+      if (!writer.append(Section::answer, pointer, RRType::cname, (*record)->ttl, owner.view().wire())) {
+        return writer.set_flag(Header::tc);
+      }
+      // Nobody signed that.
+      writer.set_flag(Header::ad, false);
+      known = {owner, writer.size() - owner.view().size()};
+    }
+    if (!append_expanded(message, **record, writer, rdata, known)) {
+      // What is beside the answer may be missing.
+      if ((*record)->section != Section::additional) writer.set_flag(Header::tc);
+      return;
+    }
+  }
+}
+
+std::vector<std::uint8_t> message_so_far(dns::MessageWriter& writer) {
+  std::vector<std::uint8_t> message(writer.data(), writer.data() + writer.size());
+  unsigned flags = dns::Header::qr | static_cast<unsigned>(writer.rcode()) % 16;
+  for (const std::uint16_t flag : {dns::Header::aa, dns::Header::ra, dns::Header::ad, dns::Header::tc}) {
+    if (writer.has_flag(flag)) flags |= flag;
+  }
+  dns::write_u16(message.data(), 0);
+  dns::write_u16(message.data() + 2, static_cast<std::uint16_t>(flags));
+  dns::write_u16(message.data() + 4, 1);
+  for (std::size_t section = 0; section < 3; ++section) {
+    dns::write_u16(message.data() + 6 + 2 * section,
+                   static_cast<std::uint16_t>(writer.count(static_cast<Section>(section))));
+  }
+  return message;
 }
 
 void rotate_addresses(std::span<std::uint8_t> message, std::uint32_t rotation) {

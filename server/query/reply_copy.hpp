@@ -1,5 +1,5 @@
 // What is done to replies beyond copying them whole (resolver/reply.hpp does that): the answers of one message behind
-// the alias of another, and loadbalance's rotation.
+// the alias of another, a reply to a name that the client did not ask for, and loadbalance's rotation.
 //
 // Threads: any.
 // Security: the message is an upstream's and untrusted; what does not parse is refused, never half copied.
@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "zones/dns/message_writer.hpp"
 
@@ -16,6 +17,13 @@ namespace fairlead::server {
 /// Appends the answer records of `message` to the answer section, with the names in RDATA spelled out. False when they
 /// do not parse or do not fit; the writer then keeps the records that did.
 bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& writer);
+
+/// Everything of `message` but its question and OPT: RCODE, flags, and the records with their names spelled out.
+/// Answers that begin at another name than `question` stand behind a CNAME to it. TC when they do not fit.
+void copy_whole_reply(std::span<const std::uint8_t> message, dns::NameView question, dns::MessageWriter& writer);
+
+/// What the writer holds, as a message of its own without OPT; the writer goes on.
+std::vector<std::uint8_t> message_so_far(dns::MessageWriter& writer);
 
 /// Rotates the addresses of each A and AAAA RRset of the answer section by `rotation`.
 void rotate_addresses(std::span<std::uint8_t> message, std::uint32_t rotation);

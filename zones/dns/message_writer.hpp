@@ -56,6 +56,7 @@ class MessageWriter {
   bool has_flag(std::uint16_t bit) const { return (flags_ & bit) != 0; }
   /// The reason shown to people; kept to what fits.
   void set_extended_error(ExtendedErrorOption error) { extended_error_ = error; }
+  void clear_extended_error() { extended_error_.reset(); }
   const std::optional<ExtendedErrorOption>& extended_error() const { return extended_error_; }
 
   /// The most octets that the message may have.

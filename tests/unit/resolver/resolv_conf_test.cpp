@@ -24,5 +24,22 @@ TEST_CASE("a resolv.conf without nameserver, with a host name or with too many i
   CHECK(read_resolv_conf("/nonexistent/resolv.conf").error() == "cannot read /nonexistent/resolv.conf");
 }
 
+TEST_CASE("the last search or domain line is the search list") {
+  const auto list = [](std::string_view text) {
+    std::string joined;
+    for (const auto& name : parse_search_list(text)) joined += name.to_string() + " ";
+    return joined;
+  };
+  CHECK(list("nameserver 10.0.0.10\nsearch Default.svc.cluster.local svc.cluster.local\tcluster.local.\n") ==
+        "default.svc.cluster.local. svc.cluster.local. cluster.local. ");
+  CHECK(list("search a.example b.example\nsearch c.example # d.example") == "c.example. ");
+  CHECK(list("search a.example\ndomain d.example e.example\r\n") == "d.example. ");
+  CHECK(list("domain d.example\n  search a.example a..example b.example") == "a.example. b.example. ");
+  CHECK(list("# search a.example\n;search a.example\nsearcher a.example\n").empty());
+  std::string many = "search";
+  for (int i = 0; i < 40; ++i) many += " n" + std::to_string(i) + ".example";
+  CHECK(parse_search_list(many).size() == search_list_max);
+}
+
 }  // namespace
 }  // namespace fairlead::resolver

@@ -61,6 +61,9 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "or "
      "'eth0', and ports after the zones\n"},
 
+    {"autopath", "Corefile:2: too few arguments for 'autopath'; write 'autopath [ZONES...] RESOLV-CONF|@kubernetes'\n"},
+    {"autopath a.org @erratic",
+     "Corefile:2: '@erratic' gives no search list; write '@kubernetes', or a file such as '/etc/resolv.conf'\n"},
     {"kubernetes in-addr.arpa",
      "Corefile:2: 'kubernetes' needs a zone that is not a reverse zone; write 'kubernetes cluster.local' or the "
      "like\n"},

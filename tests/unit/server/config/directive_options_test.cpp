@@ -117,6 +117,19 @@ TEST_CASE("the primary zone is the first that is not a reverse zone") {
   CHECK(options_of("kubernetes in-addr.arpa 10.0.0.0/8 Cluster.Local other.local").kubernetes->primary_zone == 2);
 }
 
+TEST_CASE("autopath reads its zones and where the search list is") {
+  const AutopathOptions file = *options_of("autopath Example.org 10.0.0.0/8 resolv.conf").autopath;
+  CHECK(names(file.zones) == "example.org. 10.in-addr.arpa.");
+  CHECK_FALSE(file.from_kubernetes);
+  CHECK(file.resolv_conf == "resolv.conf");
+  const Corefile corefile = load_good("a b {\n autopath x\n autopath @kubernetes\n}\n");
+  CHECK(names(corefile.blocks[0].options.autopath->zones) == "a. b.");
+  CHECK(corefile.blocks[0].options.autopath->from_kubernetes);
+  CHECK(corefile.warnings.size() == 2);
+  const Corefile good = load_good("a {\n autopath @kubernetes\n kubernetes {\n pods verified\n }\n}\n");
+  CHECK(good.warnings.empty());
+}
+
 TEST_CASE("only the first endpoint is used, with a warning") {
   const Corefile corefile = load_good("a {\n kubernetes {\n endpoint http://a http://b\n }\n}\n");
   CHECK(corefile.blocks[0].options.kubernetes->endpoint == "http://a");

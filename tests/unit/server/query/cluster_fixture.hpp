@@ -46,6 +46,7 @@ class TestOrigin final : public server::Origin {
   explicit TestOrigin(server::Transport transport) : transport_(transport) {}
   server::Transport transport() const override { return transport_; }
   bool is_ipv4() const override { return true; }
+  base::IpAddress client_address() const override { return address; }
   std::string client_text() const override { return "192.0.2.1:5353"; }
   std::unique_ptr<server::ReplyTarget> keep() override {
     struct Target final : server::ReplyTarget {
@@ -56,6 +57,7 @@ class TestOrigin final : public server::Origin {
     };
     return std::make_unique<Target>(later);
   }
+  base::IpAddress address = *base::IpAddress::parse("192.0.2.1");
   const std::shared_ptr<std::vector<std::uint8_t>> later = std::make_shared<std::vector<std::uint8_t>>();
 
  private:
