@@ -62,34 +62,24 @@ class Publisher::Writer final : public NameWriter {
   bool is_visible() const { return batch_.puts > 0 || batch_.erases > 0 || batch_.pods > 0 || is_apex_changed_; }
 
  private:
-  static bool has(const zones::NameTable& table, std::string_view key) {
-    const base::ReadSection section;
-    return table.find(key) != nullptr;
-  }
-
-  // `before_new` runs when the name is not there yet.
+  // `before_new` runs when the name is not there yet. The only writer needs no ReadSection to look at its own table.
   template <typename BeforeNew>
   void put(zones::NameTable& table, std::string_view key, const zones::NameContent& content, BeforeNew before_new) {
     auto entry = zones::NameEntry::make(key, content, publisher_.options_.ttl);
-    bool is_new = false;
-    {
-      const base::ReadSection section;
-      const zones::NameEntry* const now = table.find(key);
-      if (now != nullptr && *now == *entry) {
-        ++batch_.unchanged;
-        return;
-      }
-      is_new = now == nullptr;
+    if (entry == nullptr) return;
+    const zones::NameEntry* const now = table.find(key);
+    if (now != nullptr && *now == *entry) {
+      ++batch_.unchanged;
+      return;
     }
-    if (is_new) before_new();
+    if (now == nullptr) before_new();
     ++batch_.puts;
     table.put(std::move(entry));
   }
 
   bool erase(zones::NameTable& table, std::string_view key) {
-    if (!has(table, key)) return false;
+    if (!table.erase(key)) return false;
     ++batch_.erases;
-    table.erase(key);
     return true;
   }
 
@@ -148,14 +138,15 @@ PublishedBatch Publisher::publish_pending() {
 }
 
 void Publisher::run(std::stop_token stop) {
+  using Clock = std::chrono::steady_clock;
   const base::ReaderThread reader;
-  std::chrono::steady_clock::duration gather = gather_min;
+  Clock::time_point not_before = Clock::now();
   while (store_.wait_for_changes(stop)) {
-    std::this_thread::sleep_for(gather);
-    const auto begin = std::chrono::steady_clock::now();
+    std::this_thread::sleep_until(std::max(Clock::now() + linger, not_before));
+    const auto begin = Clock::now();
     publish_pending();
-    gather = std::clamp<std::chrono::steady_clock::duration>(std::chrono::steady_clock::now() - begin, gather_min,
-                                                             gather_max);
+    const auto end = Clock::now();
+    not_before = std::max(begin + gather_min, end + std::min<Clock::duration>(end - begin, gather_max));
   }
 }
 
