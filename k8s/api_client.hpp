@@ -1,7 +1,7 @@
 // GET requests to the Kubernetes API, whose bodies are handed over as they arrive.
 //
 // get() waits for the end of the request on the caller's thread; the body is taken by the sink on a thread of the
-// client meanwhile. The client behind it is cpprestsdk with two threads for the whole process.
+// client meanwhile. The client behind it is cpprestsdk with one thread for the whole process.
 //
 // Threads: get() from any number of threads at once, never from a sink.
 // Limits: nothing of a body is kept; 16 KiB of an error's body; every wait ends by a deadline of the request.

@@ -25,6 +25,7 @@ std::string label_name(const ReadyAddress& address) {
 
 std::vector<base::IpAddress> distinct_addresses(const ReadySlice& slice) {
   std::vector<base::IpAddress> addresses;
+  addresses.reserve(slice.addresses.size());
   for (const auto& item : slice.addresses) {
     if (addresses.empty() || addresses.back() != item.address) addresses.push_back(item.address);  // they are sorted
   }
@@ -581,6 +582,8 @@ void ObjectStore::release_empty() {
 
 bool ObjectStore::wait_for_changes(std::stop_token stop) {
   std::unique_lock lock(mutex_);
+  // The usual case while changes keep coming, and cheaper than to register with `stop`.
+  if (sequence_ != drained_) return !stop.stop_requested();
   return changed_.wait(lock, stop, [&] { return sequence_ != drained_; }) && !stop.stop_requested();
 }
 

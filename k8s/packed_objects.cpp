@@ -24,6 +24,7 @@ class Reader {
  public:
   explicit Reader(std::string_view packed) : rest_(packed) {}
   bool at_end() const { return rest_.empty(); }
+  std::size_t size() const { return rest_.size(); }
   std::string_view take(std::size_t octets) {
     const auto taken = rest_.substr(0, octets);
     rest_.remove_prefix(taken.size());
@@ -149,6 +150,7 @@ ReadySlice unpack_slice(std::string_view packed) {
   const std::uint16_t count = reader.u16();
   slice.ports = take_ports<EndpointPort>(reader, count & ~has_cluster);
   if ((count & has_cluster) != 0) slice.source_cluster = reader.take(reader.u8());
+  slice.addresses.reserve(reader.size() / 5 + 1);  // the smallest: flags and an IPv4 address
   while (!reader.at_end()) {
     const std::uint8_t flags = reader.u8();
     const auto address = reader.address((flags & is_v6) != 0);

@@ -11,9 +11,16 @@ namespace {
 char lower(char c) { return static_cast<char>(dns::to_lower(static_cast<std::uint8_t>(c))); }
 
 std::strong_ordering compare_ignoring_case(std::string_view a, std::string_view b) {
-  return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return static_cast<unsigned char>(lower(x)) <=> static_cast<unsigned char>(lower(y));
-  });
+  // Names are in lower case nearly always: only where octets differ does their case matter.
+  const std::size_t common = std::min(a.size(), b.size());
+  for (std::size_t i = 0; i < common; ++i) {
+    if (a[i] == b[i]) continue;
+    if (const auto order = static_cast<unsigned char>(lower(a[i])) <=> static_cast<unsigned char>(lower(b[i]));
+        order != 0) {
+      return order;
+    }
+  }
+  return a.size() <=> b.size();
 }
 
 // An endpoint's label and the cluster behind it; also of an item.
@@ -121,6 +128,7 @@ ReadySlice ready_slice(const EndpointSlice& slice, const RecordOptions& options)
   ReadySlice ready{.ports = slice.ports, .addresses = {}};
   if (options.clusterset) ready.source_cluster = slice.source_cluster;
   std::ranges::sort(ready.ports, {}, [](const EndpointPort& p) { return std::tie(p.name, p.protocol, p.port); });
+  ready.addresses.reserve(slice.endpoints.size());
   for (const auto& endpoint : slice.endpoints) {
     if (!endpoint.ready) continue;
     const std::string_view topology_zone = options.zonal ? std::string_view(endpoint.zone) : std::string_view();
@@ -189,6 +197,9 @@ std::vector<std::string> possible_names(const Service* service, std::span<const 
 
 ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlice> slices, const RecordOptions& options)
     : service_(service), slices_(slices), options_(options) {
+  std::size_t count = 0;
+  for (const auto& slice : slices) count += slice.addresses.size();
+  items_.reserve(count);
   for (std::uint32_t i = 0; i < slices.size(); ++i) {
     for (const auto& [address, label, topology_zone] : slices[i].addresses) {
       items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i, topology_zone,

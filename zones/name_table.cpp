@@ -135,11 +135,11 @@ void NameTable::put(NameEntry::Pointer entry) {
   if ((size_ + marks_) * 4 > cells.count * 3) resize(size_ * 2);
 }
 
-void NameTable::erase(std::string_view key) {
+bool NameTable::erase(std::string_view key) {
   Cells& cells = *cells_.load(std::memory_order_relaxed);
   std::size_t at = cells.probe(key, hash(key));
   const Cell old = cells[at].load(std::memory_order_relaxed);
-  if (!is_entry(old)) return;
+  if (!is_entry(old)) return false;
   cells[at].store(mark, std::memory_order_release);
   ++marks_;
   --size_;
@@ -152,6 +152,7 @@ void NameTable::erase(std::string_view key) {
     }
   }
   if (cells.count > cells_min && size_ * 8 < cells.count) resize(size_ * 2);
+  return true;
 }
 
 void NameTable::resize(std::size_t count) {

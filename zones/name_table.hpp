@@ -13,7 +13,7 @@
 // table leaves the zone out, so that one table serves several zones and the zone's case comes from the client.
 //
 // Threads: find() inside a base::ReadSection; put() and erase() on one writing thread at a time, which holds a
-//   base::ReaderThread and is outside of a section.
+//   base::ReaderThread, is outside of a section, and needs none to find() either.
 // Limits: addresses of 48 bits, as user space has them on x86-64 and AArch64.
 // Errors: none.
 #pragma once
@@ -51,7 +51,8 @@ class NameTable {
 
   /// Adds the name or replaces what it had; nothing changes for a null entry.
   void put(NameEntry::Pointer entry);
-  void erase(std::string_view key);
+  /// False when there is no such name.
+  bool erase(std::string_view key);
   /// Entries now; for gauges and tests, on the writing thread.
   std::size_t size() const { return size_; }
   /// Cells now, used or not; likewise.

@@ -5,6 +5,44 @@
 #include <algorithm>
 
 namespace fairlead::base {
+namespace {
+
+// IPv4 is read and written here: a batch of changes does so for every endpoint of the Services that it touches, and the
+// C library prints through its formatted output.
+
+bool parse_v4(std::string_view text, std::span<std::uint8_t, 4> octets) {
+  for (int i = 0; i < 4; ++i) {
+    if (i > 0) {
+      if (!text.starts_with('.')) return false;
+      text.remove_prefix(1);
+    }
+    std::size_t digits = 0;
+    unsigned value = 0;
+    for (; digits < text.size() && digits < 3 && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
+      value = value * 10 + static_cast<unsigned>(text[digits] - '0');
+    }
+    // No leading zeros: some would read them as octal.
+    if (digits == 0 || value > 255 || (digits > 1 && text[0] == '0')) return false;
+    octets[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(value);
+    text.remove_prefix(digits);
+  }
+  return text.empty();
+}
+
+std::string print_v4(std::span<const std::uint8_t> octets) {
+  std::array<char, 15> text;
+  char* at = text.data();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (i > 0) *at++ = '.';
+    const unsigned value = octets[i];
+    if (value >= 100) *at++ = static_cast<char>('0' + value / 100);
+    if (value >= 10) *at++ = static_cast<char>('0' + value / 10 % 10);
+    *at++ = static_cast<char>('0' + value % 10);
+  }
+  return {text.data(), at};
+}
+
+}  // namespace
 
 IpAddress IpAddress::v4(std::span<const std::uint8_t, 4> octets) {
   IpAddress address;
@@ -20,18 +58,23 @@ IpAddress IpAddress::v6(std::span<const std::uint8_t, 16> octets) {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+  IpAddress address;
+  if (!text.contains(':')) {
+    if (!parse_v4(text, std::span(address.octets_).first<4>())) return std::nullopt;
+    return address;
+  }
   std::array<char, INET6_ADDRSTRLEN> terminated{};
   if (text.size() >= terminated.size() || text.contains('\0')) return std::nullopt;
   std::ranges::copy(text, terminated.begin());
-  IpAddress address;
-  address.v4_ = !text.contains(':');
-  if (inet_pton(address.v4_ ? AF_INET : AF_INET6, terminated.data(), address.octets_.data()) != 1) return std::nullopt;
+  address.v4_ = false;
+  if (inet_pton(AF_INET6, terminated.data(), address.octets_.data()) != 1) return std::nullopt;
   return address;
 }
 
 std::string IpAddress::to_string() const {
+  if (v4_) return print_v4(octets());
   std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(v4_ ? AF_INET : AF_INET6, octets_.data(), text.data(), text.size());
+  inet_ntop(AF_INET6, octets_.data(), text.data(), text.size());
   return text.data();
 }
 
