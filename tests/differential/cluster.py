@@ -4,8 +4,6 @@ lets in and that DNS might treat in its own way.
 Addresses are fixed, so that a question and its answer are the same in every run and a difference can be asked for again.
 """
 
-import json
-
 from support.kube import endpoint_slice, namespace, service
 
 # Addresses of loopback, from which the tests ask as a Pod would (autopath), and at which the servers listen.
@@ -275,37 +273,18 @@ def pod(namespace, name, labels):
     }
 
 
-def patch_status(plane, path, status):
-    code, body = plane.request(
-        "PATCH", f"{path}/status", {"status": status}, headers={"Content-Type": "application/merge-patch+json"})
-    assert code == 200, f"{path}: {code} {body[:500]}"
-
-
 def build(plane):
     """Makes all objects on a fresh control plane."""
-    for object in [*NAMESPACES, *SERVICES, *SLICES, *(pod(space, name, labels) for space, name, _, _, labels in PODS)]:
-        create(plane, object)
-    for space, name, addresses, phase, _ in PODS:
+    plane.create(*NAMESPACES, *SERVICES, *SLICES)
+    for space, name, addresses, phase, labels in PODS:
         status = {"phase": phase}
         if addresses:
             status |= {"podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}
-        patch_status(plane, f"/api/v1/namespaces/{space}/pods/{name}", status)
+        plane.create(pod(space, name, labels))
+        plane.patch(pod(space, name, labels), {"status": status}, "/status")
     ingress = {
         "balancer": [{"ip": "203.0.113.6"}, {"ip": "2001:db8::6"}], "balancer-name": [{"hostname": "www.example.org"}]}
     for name, entries in ingress.items():
-        patch_status(plane, f"/api/v1/namespaces/shop/services/{name}", {"loadBalancer": {"ingress": entries}})
+        plane.patch(service(name, "shop"), {"status": {"loadBalancer": {"ingress": entries}}}, "/status")
     # Nobody finishes the deletion: it stays in phase Terminating, with what is in it.
-    assert plane.request("DELETE", "/api/v1/namespaces/leaving")[0] == 200
-
-
-PATHS = {
-    "Namespace": "/api/v1/namespaces", "Service": "/api/v1/namespaces/{}/services",
-    "Pod": "/api/v1/namespaces/{}/pods", "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
-}
-
-
-def create(plane, object):
-    path = PATHS[object["kind"]].format(object["metadata"].get("namespace"))
-    code, body = plane.request("POST", path, object)
-    name = object["metadata"]["name"]
-    assert code == 201, f"{object['kind']} {name}: {code} {json.loads(body).get('message')}"
+    plane.remove(namespace("leaving"))

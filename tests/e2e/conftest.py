@@ -29,13 +29,13 @@ class InCluster:
         self._folder = folder
         self._servers = []
 
-    def start(self, token=None, options="", api_port=None, wait_ready=True, account=None):
+    def start(self, token=None, options="", api_host="127.0.0.1", api_port=None, wait_ready=True, account=None):
         number = len(self._servers)
         account = account or self.account(token)
         directives = f"kubernetes {CLUSTER_ZONES} {{\n    {options}\n}}\n"
         server = fairlead.Fairlead(
             self._folder / f"server-{number}", directives, environment={
-                "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                "KUBERNETES_SERVICE_HOST": api_host,
                 "KUBERNETES_SERVICE_PORT": str(api_port or self.plane.port),
                 "FAIRLEAD_SERVICEACCOUNT_DIR": str(account.path),
             })

@@ -15,8 +15,9 @@ CHUNK = 65536
 class Relay:
     """Listens on a loopback port of its own; every connection is forwarded to `target_port` while it is open."""
 
-    def __init__(self, target_port):
+    def __init__(self, target_port, address="127.0.0.1"):
         self.target_port = target_port
+        self._address = address
         self.port = free_port()
         self._stalled = threading.Event()
         self._stopping = threading.Event()
@@ -44,7 +45,7 @@ class Relay:
         self._stopping.clear()
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", self.port))
+        self._listener.bind((self._address, self.port))
         self._listener.listen(64)
         self._thread = threading.Thread(target=self._serve, args=(self._listener,), daemon=True)
         self._thread.start()
