@@ -45,7 +45,7 @@ class InCluster:
 
     def account(self, token=None):
         folder = self._folder / f"account-{len(list(self._folder.glob('account-*')))}"
-        return kube.ServiceAccountFolder(folder, self.plane.authority.certificate, token or self.plane.token())
+        return kube.ServiceAccountFolder(folder, self.plane.trust, token or self.plane.token())
 
     def stop(self):
         for server in self._servers:

@@ -1,6 +1,9 @@
 """Throwaway certificates, made with openssl: an authority, servers with IP names, clients, signing keys."""
 
+import base64
 import ipaddress
+import json
+import subprocess
 from pathlib import Path
 
 from support.processes import run
@@ -54,3 +57,20 @@ def make_key(path):
     run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path])
     Path(path).chmod(0o600)
     return Path(path)
+
+
+def sign_token(claims, key):
+    """A JSON Web Token (RFC 7519) with these claims, signed with an elliptic curve key as make_key() makes it (ES256)."""
+    signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "ES256", "typ": "JWT"}, claims))
+    done = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=signed, capture_output=True, check=True, timeout=10)
+    # DER's two integers (RFC 3279 §2.2.3) as two of 32 octets (RFC 7518 §3.4).
+    der, numbers, offset = done.stdout, [], 2
+    for _ in range(2):
+        length = der[offset + 1]
+        numbers.append(int.from_bytes(der[offset + 2 : offset + 2 + length], "big"))
+        offset += 2 + length
+    return (signed + b"." + _base64(b"".join(number.to_bytes(32, "big") for number in numbers))).decode()
+
+
+def _base64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")

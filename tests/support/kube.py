@@ -37,6 +37,8 @@ PATHS = {
 START_SECONDS = 90
 # The shortest life that the TokenRequest API grants.
 TOKEN_SECONDS_MIN = 600
+# How long the API server accepts a token after its expiry, for clocks that differ.
+TOKEN_LEEWAY_SECONDS = 60
 
 
 def assets():
@@ -66,7 +68,11 @@ class ControlPlane:
         self._etcd = None
         self._apiserver = None
         self.authority = certificates.Authority(self.folder / "pki", "kubernetes")
+        self._addresses = addresses
         self._server_certificate, self._server_key = self.authority.server("kube-apiserver", addresses)
+        # What clients of ours trust: the authorities of the API server's certificates, old and new.
+        self.trust = self.folder / "pki" / "trust.crt"
+        self.trust.write_text(self.authority.certificate.read_text())
         self._admin_certificate, self._admin_key = self.authority.client("admin", group="system:masters")
         self._signing_keys = [certificates.make_key(self.folder / "pki" / "service-account-0.key")]
         self.kubeconfig = self._write_kubeconfig()
@@ -170,7 +176,7 @@ class ControlPlane:
 
     def request(self, method, path, body=None, token=None, timeout=10, headers=None):
         """One request as the administrator, or as the bearer of `token`; returns (status, body bytes)."""
-        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        context = ssl.create_default_context(cafile=str(self.trust))
         headers = dict(headers or {})
         if token is None:
             context.load_cert_chain(self._admin_certificate, self._admin_key)
@@ -238,7 +244,7 @@ class ControlPlane:
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": {
-                "server": self.url, "certificate-authority": str(self.authority.certificate)}}],
+                "server": self.url, "certificate-authority": str(self.trust)}}],
             "users": [{"name": "admin", "user": {
                 "client-certificate": str(self._admin_certificate), "client-key": str(self._admin_key)}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
@@ -270,6 +276,23 @@ class ControlPlane:
         self._signing_keys = [
             certificates.make_key(self.folder / "pki" / f"service-account-{time.monotonic_ns()}.key")]
         self.restart()
+
+    def expiring_token(self, seconds, account="coredns", namespace="kube-system"):
+        """A token that is refused sooner than the TokenRequest API would let it, signed with the API server's own key."""
+        uid = self.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}")["metadata"]["uid"]
+        now = int(time.time()) - TOKEN_LEEWAY_SECONDS
+        claims = {
+            "iss": ISSUER, "aud": [ISSUER], "sub": f"system:serviceaccount:{namespace}:{account}", "iat": now, "nbf": now,
+            "exp": now + seconds, "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": account, "uid": uid}}}
+        return certificates.sign_token(claims, self._signing_keys[-1])
+
+    def rotate_serving_authority(self):
+        """Makes an authority for the API server's next certificate, and returns it. `trust` has it at once; restart()
+        brings the certificate into use."""
+        authority = certificates.Authority(self.folder / f"pki-{time.monotonic_ns()}", "kubernetes")
+        self.trust.write_text(self.trust.read_text() + authority.certificate.read_text())
+        self._server_certificate, self._server_key = authority.server("kube-apiserver", self._addresses)
+        return authority
 
     def accepts(self, token):
         return self.request("GET", "/api/v1/services?limit=1", token=token)[0] == 200
