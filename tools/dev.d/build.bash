@@ -25,10 +25,12 @@ HELP
 help_bench() {
   cat <<'HELP'
 usage: tools/dev bench [ARGUMENTS]
+       tools/dev bench sync [ARGUMENTS]
        tools/dev bench instructions [--record | --profile PATH]
 
-Builds the release preset and hands the arguments to tests/bench/run, or to tests/instructions/run: instructions per
-query, as callgrind counts them.
+Builds the release preset and hands the arguments to tests/bench/run: what a query costs, or with `sync`, what it
+costs to stay in step with a large cluster, CoreDNS beside Fairlead. With `instructions` it is tests/instructions/run:
+instructions per query, as callgrind counts them.
 HELP
 }
 
@@ -144,6 +146,11 @@ run_bench() {
   if [ "${1:-}" = instructions ]; then
     shift
     exec tests/instructions/run "$@"
+  fi
+  if [ "${1:-}" = sync ]; then
+    build_coredns || return
+    FAIRLEAD_COREDNS=$(coredns_program)
+    export FAIRLEAD_COREDNS
   fi
   exec tests/bench/run "$@"
 }
