@@ -39,6 +39,7 @@ struct ServerKey {
 
 /// The directives of a server block, in the order of the directive table, which is the order of the handler chain.
 struct DirectiveOptions {
+  std::optional<MetadataOptions> metadata;
   std::optional<ReloadOptions> reload;
   std::vector<BindOptions> bind;  // each with its own exceptions; together they are the block's addresses
   std::optional<DebugOptions> debug;

@@ -56,6 +56,11 @@ struct Fallthrough {
 
 // In the order of the directive table.
 
+/// `metadata [ZONES...]`
+struct MetadataOptions {
+  std::vector<dns::DomainName> zones;
+};
+
 /// `reload [INTERVAL] [JITTER]`
 struct ReloadOptions {
   Duration interval = std::chrono::seconds(30);

@@ -11,6 +11,7 @@ struct ServerBlock;
 class OptionReader;
 
 // server_options.cpp: what belongs to the process and its listeners
+void read_metadata(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_reload(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_bind(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_debug(const Statement& directive, OptionReader& reader, ServerBlock& block);

@@ -19,7 +19,7 @@ constexpr std::string_view cloud_zone =
 
 constexpr auto table = std::to_array<DirectiveRow>({
     {"root"},
-    {"metadata"},
+    {"metadata", supported, forbidden, read_metadata},
     {"geoip"},
     {"cancel"},
     {"proxyproto"},

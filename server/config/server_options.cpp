@@ -104,6 +104,12 @@ void read_bind(const Statement& directive, OptionReader& reader, ServerBlock& bl
   block.options.bind.push_back(std::move(options));
 }
 
+void read_metadata(const Statement& directive, OptionReader& reader, ServerBlock& block) {
+  reader.check_no_block(directive);
+  const auto zones = std::span(directive.words).subspan(1);
+  block.options.metadata = MetadataOptions{zones.empty() ? block.zones() : reader.zones(zones)};
+}
+
 void read_debug(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   reader.check_no_block(directive);
   reader.check_arguments(directive, 0, 0, "debug");

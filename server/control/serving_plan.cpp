@@ -45,7 +45,7 @@ class Signature {
 };
 
 k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
-                                         const std::vector<base::IpAddress>& local_addresses) {
+                                         const std::vector<base::IpAddress>& local_addresses, bool has_metadata) {
   k8s::ClusterOptions cluster;
   cluster.endpoint = options.endpoint;
   if (options.tls) {
@@ -60,6 +60,7 @@ k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
   cluster.ttl = options.ttl;
   cluster.pod_names = options.pods != KubernetesOptions::Pods::disabled;
   cluster.watch_pods = options.pods == KubernetesOptions::Pods::verified;
+  cluster.pod_object_names = cluster.watch_pods && has_metadata;
   cluster.endpoint_pod_names = options.endpoint_pod_names;
   cluster.no_endpoints = !options.endpoints;
   cluster.ignore_empty_services = options.ignore_empty_service;
@@ -85,6 +86,7 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.ttl)
       .add(options.pod_names)
       .add(options.watch_pods)
+      .add(options.pod_object_names)
       .add(options.endpoint_pod_names)
       .add(options.no_endpoints)
       .add(options.ignore_empty_services)
@@ -164,7 +166,8 @@ std::expected<void, std::string> plan_cluster(PlannedBlock& planned, const Servi
                                               const ServingPlan* previous) {
   const auto& options = planned.block->options.kubernetes;
   if (!options) return {};
-  const auto cluster_options = make_cluster_options(*options, nameserver_addresses(planned.addresses));
+  const auto cluster_options = make_cluster_options(*options, nameserver_addresses(planned.addresses),
+                                                    planned.block->options.metadata.has_value());
   planned.cluster_signature = sign(cluster_options);
   planned.cluster = find_cluster(&plan, planned.cluster_signature);
   if (planned.cluster == nullptr) planned.cluster = find_cluster(previous, planned.cluster_signature);
@@ -231,6 +234,7 @@ std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context&
   const bool rotates = options.loadbalance.has_value();
   chain->rotates_answers = rotates;
   chain->errors = planned.errors;
+  if (options.metadata) chain->metadata_zones = options.metadata->zones;
   if (planned.loop != nullptr) chain->handlers.push_back(std::make_unique<LoopHandler>(planned.loop));
   if (options.autopath) {
     chain->handlers.push_back(std::make_unique<AutopathHandler>(make_autopath_search(planned), io));

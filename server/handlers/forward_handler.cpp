@@ -1,6 +1,7 @@
 #include "server/handlers/forward_handler.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "resolver/resolv_conf.hpp"
@@ -99,6 +100,10 @@ Step ForwardHandler::handle(QueryContext& context) {
   const auto ticket = forwarder_->ask(question, [this, pending](const resolver::ForwardResult& result) {
     if (!result && result.error().fault == ForwardFault::cancelled) return;
     QueryContext& own = pending->context();
+    const auto upstream = result ? std::optional(result->upstream) : result.error().upstream;
+    if (upstream && *upstream < forwarder_->upstreams().size()) {
+      own.upstream = &forwarder_->upstreams()[*upstream]->address();
+    }
     if (!result) {
       write_failure(own, result.error(), upstream_text(result.error()));
     } else {
@@ -116,6 +121,15 @@ Step ForwardHandler::handle(QueryContext& context) {
     pending->reply(label_);
   }
   return Step::suspended;
+}
+
+std::span<const std::string_view> ForwardHandler::metadata_labels() const {
+  static constexpr std::array<std::string_view, 1> labels{"forward/upstream"};
+  return labels;
+}
+
+std::string ForwardHandler::metadata(const QueryContext& context, std::string_view) const {
+  return context.upstream != nullptr ? context.upstream->to_string() : std::string();
 }
 
 std::string ForwardHandler::upstream_text(const resolver::ForwardError& error) const {

@@ -25,6 +25,8 @@ class ForwardHandler final : public Handler {
   ForwardHandler(const ForwardOptions& options, std::shared_ptr<resolver::Forwarder> forwarder, bool rotates_answers);
 
   Step handle(QueryContext& context) override;
+  std::span<const std::string_view> metadata_labels() const override;
+  std::string metadata(const QueryContext& context, std::string_view label) const override;
   PluginLabel plugin() const override { return label_; }
 
  private:

@@ -1,11 +1,14 @@
 #include "server/handlers/kubernetes_handler.hpp"
 
 #include <algorithm>
+#include <array>
 
+#include "server/handlers/cluster_metadata.hpp"
 #include "server/query/answer.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/pending_query.hpp"
 #include "server/query/reply_copy.hpp"
+#include "zones/base/published.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -339,6 +342,43 @@ void KubernetesHandler::append_soa(QueryContext& context, const ClusterName& nam
   at += 20;
   context.writer.append(section, zone, RRType::soa, std::min(options_.ttl, soa_ttl_max),
                         {rdata.data(), static_cast<std::size_t>(at - rdata.data())});
+}
+
+std::span<const std::string_view> KubernetesHandler::metadata_labels() const {
+  static constexpr auto labels = std::to_array<std::string_view>(
+      {"kubernetes/client-namespace", "kubernetes/client-pod-name", "kubernetes/parse-error", "kubernetes/port-name",
+       "kubernetes/protocol", "kubernetes/endpoint", "kubernetes/cluster", "kubernetes/zone", "kubernetes/service",
+       "kubernetes/namespace", "kubernetes/kind"});
+  return labels;
+}
+
+std::string KubernetesHandler::metadata(const QueryContext& context, std::string_view label) const {
+  label.remove_prefix(label.find('/') + 1);
+  if (label == "client-namespace" || label == "client-pod-name") {
+    std::string value;
+    const base::ReadSection section;
+    const k8s::PodTable* const pods = cluster_->table().pods.get();
+    if (pods == nullptr) return value;
+    // An address of several Pods (host network) is that of the first in the table.
+    pods->for_each(context.origin.client_address(), [&](std::string_view namespace_name, std::string_view pod_name) {
+      if (value.empty()) value = label == "client-namespace" ? namespace_name : pod_name;
+    });
+    return value;
+  }
+  const dns::NameView qname = context.qname.view();
+  const auto zone = std::ranges::find_if(zones_, [&](const auto& z) { return qname.is_at_or_below(z); });
+  if (zone == zones_.end()) return {};
+  const std::string_view prefix(reinterpret_cast<const char*>(qname.data()), qname.size() - zone->view().size());
+  const ClusterNameParts parts = cluster_name_parts(prefix, is_clusterset(*zone), options_.zonal);
+  if (label == "parse-error") return parts.is_invalid ? "invalid query name" : "";
+  if (label == "port-name") return parts.port;
+  if (label == "protocol") return parts.protocol;
+  if (label == "endpoint") return parts.endpoint;
+  if (label == "cluster") return parts.cluster;
+  if (label == "zone") return parts.topology_zone;
+  if (label == "service") return parts.service;
+  if (label == "namespace") return parts.namespace_name;
+  return parts.kind;
 }
 
 zones::CopyOptions KubernetesHandler::copy_options(QueryContext& context) const {

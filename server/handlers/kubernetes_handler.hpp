@@ -24,6 +24,8 @@ class KubernetesHandler final : public Handler {
                     std::vector<base::IpAddress> local_addresses, bool rotates_answers);
 
   Step handle(QueryContext& context) override;
+  std::span<const std::string_view> metadata_labels() const override;
+  std::string metadata(const QueryContext& context, std::string_view label) const override;
   PluginLabel plugin() const override { return label_; }
 
  private:

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "server/control/logging.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/query/limits.hpp"
+#include "server/query/metadata.hpp"
 #include "server/query/reply_copy.hpp"
 
 namespace fairlead::server {
@@ -67,6 +69,16 @@ Step handle(QueryContext& context, std::size_t first = 0) {
   // No handler of the block answers for this name, as CoreDNS at the end of its chain.
   refuse(context, dns::ExtendedError::prohibited, "no directive of the server block answers for this name");
   return Step::answered;
+}
+
+// For those who look what there is to match and to show.
+void log_metadata(const QueryContext& context) {
+  if (context.alias_depth > 0) return;
+  const std::string text = metadata_text(context);
+  if (text.empty()) return;
+  log_queued(base::LogLevel::debug, "metadata: " + context.query.qname.to_string() + " " +
+                                        to_string(context.query.qtype) + " from " + context.origin.client_text() +
+                                        ": " + text);
 }
 
 void count(const QueryContext& context, std::size_t reply_octets) {
@@ -173,6 +185,7 @@ std::span<const std::uint8_t> finish(QueryContext& context) {
   if (!context.error.empty() && context.server != nullptr && context.server->chain->errors != nullptr) {
     context.server->chain->errors->report(context.writer.rcode(), context.query, context.error);
   }
+  if (context.server != nullptr && context.server->chain->metadata_zones && is_debug_logging()) log_metadata(context);
   count(context, message.size());
   return message;
 }

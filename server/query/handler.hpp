@@ -7,6 +7,10 @@
 
 #include <cstdint>
 
+#include <span>
+#include <string>
+#include <string_view>
+
 #include "server/control/metrics.hpp"
 
 namespace fairlead::server {
@@ -27,6 +31,10 @@ class Handler {
   virtual Step handle(QueryContext& context) = 0;
   /// Sees the reply of a handler behind it, if handle() asked for that with QueryContext::observe().
   virtual void on_reply(QueryContext&) {}
+  /// What it can tell about a query, for `metadata`: "kubernetes/service".
+  virtual std::span<const std::string_view> metadata_labels() const { return {}; }
+  /// The value of one of these labels; empty where there is none.
+  virtual std::string metadata(const QueryContext&, std::string_view) const { return {}; }
   /// The `plugin` label of replies that it makes.
   virtual PluginLabel plugin() const = 0;
 };

@@ -81,6 +81,8 @@ struct QueryContext {
   bool rotate = false;
   /// What went wrong upstream, for `errors`; empty when nothing did.
   std::string error;
+  /// The upstream that answered, or failed last; null where none was asked.
+  const resolver::UpstreamAddress* upstream = nullptr;
   /// While an upstream's reply is copied: the reply, and the TTL that its records are given if there is one.
   const resolver::ForwardReply* upstream_reply = nullptr;
   std::optional<std::uint32_t> shown_ttl;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct Chain {
   std::vector<std::unique_ptr<Handler>> handlers;
   bool rotates_answers = false;      // loadbalance
   std::shared_ptr<ErrorLog> errors;  // null without `errors`
+  /// Of `metadata`; nothing without the directive.
+  std::optional<std::vector<dns::DomainName>> metadata_zones;
 };
 
 /// One zone of a server block, on one listening address.

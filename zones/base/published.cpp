@@ -23,6 +23,7 @@ struct Reclaim {
 };
 
 thread_local int registrations = 0;
+thread_local int sections = 0;
 
 char grace_period;  // an address for the race annotations
 
@@ -39,8 +40,12 @@ ReaderThread::~ReaderThread() {
   rcu_unregister_thread();
 }
 
-ReadSection::ReadSection() { rcu_thread_online(); }
+ReadSection::ReadSection() {
+  // Going online again would say that nothing is held any more.
+  if (sections++ == 0) rcu_thread_online();
+}
 ReadSection::~ReadSection() {
+  if (--sections > 0) return;
   detail::annotate_release(&grace_period);
   rcu_thread_offline();
 }

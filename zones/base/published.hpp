@@ -6,7 +6,7 @@
 //
 // Threads: read() inside a ReadSection on a thread that holds a ReaderThread; publish() and reclaim_later() on any
 // thread that holds one.
-// Limits: a ReadSection must be short: no waiting inside. Sections do not nest.
+// Limits: a ReadSection must be short: no waiting inside. Sections may stand in each other; the outermost counts.
 #pragma once
 
 #include <memory>

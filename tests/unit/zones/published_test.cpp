@@ -22,6 +22,35 @@ struct Version {
 
 }  // namespace
 
+TEST_CASE("a section inside of another one does not end it") {
+  std::atomic<int> freed{0};
+  Published<Version> published(std::make_unique<const Version>(1, freed));
+  std::atomic<int> step{0};
+  std::thread reader([&] {
+    const ReaderThread registered;
+    const ReadSection outer;
+    const Version* const version = published.read();
+    {
+      const ReadSection inner;
+    }
+    step = 1;
+    while (step != 2) std::this_thread::yield();
+    CHECK(version->a == 1);
+    CHECK(freed == 0);
+    step = 3;
+  });
+  {
+    const ReaderThread registered;
+    while (step != 1) std::this_thread::yield();
+    published.publish(std::make_unique<const Version>(2, freed));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    step = 2;
+    reader.join();
+    wait_for_reclaim();
+  }
+  CHECK(freed == 1);
+}
+
 TEST_CASE("an old version is freed after the last section that could hold it, not before") {
   std::atomic<int> freed{0};
   std::atomic<int> step{0};

@@ -52,7 +52,8 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "reload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nloadbalance\nautopath\ncache\nkubernetes\nloop\nforwar"
+        "metadata\nreload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nloadbalance\nautopath\ncache\nkubernetes\nlo"
+        "op\nforwar"
         "d\n");
 }
 

@@ -117,6 +117,11 @@ TEST_CASE("the primary zone is the first that is not a reverse zone") {
   CHECK(options_of("kubernetes in-addr.arpa 10.0.0.0/8 Cluster.Local other.local").kubernetes->primary_zone == 2);
 }
 
+TEST_CASE("metadata reads its zones") {
+  CHECK(names(options_of("metadata Example.org 10.0.0.0/8").metadata->zones) == "example.org. 10.in-addr.arpa.");
+  CHECK(names(options_of("metadata").metadata->zones) == "example.org.");
+}
+
 TEST_CASE("autopath reads its zones and where the search list is") {
   const AutopathOptions file = *options_of("autopath Example.org 10.0.0.0/8 resolv.conf").autopath;
   CHECK(names(file.zones) == "example.org. 10.in-addr.arpa.");
