@@ -44,11 +44,13 @@ def core_ticks(cpu):
 
 
 def measure(server, start_number, round_number, query_file, seconds, server_cpu, load_cpu, clients,
-            outstanding, qps):
+            outstanding, qps, options=(), read_output=None):
+    """`options` go to dnsperf; `read_output` is given what it wrote."""
     command = ["taskset", "-c", str(load_cpu), "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", query_file,
                "-l", str(seconds), "-c", str(clients), "-q", str(outstanding), "-T", "1", "-t", "1"]
     if qps:
         command += ["-Q", str(qps)]
+    command += options
     core_before = core_ticks(server_cpu)
     cpu_before = server.cpu_ns()
     start = time.monotonic()
@@ -61,6 +63,8 @@ def measure(server, start_number, round_number, query_file, seconds, server_cpu,
     if run.returncode != 0:
         raise RuntimeError(f"dnsperf failed: {run.stderr or run.stdout}")
     text = run.stdout
+    if read_output:
+        read_output(text)
     queries = int(figure(text, r"Queries completed:\s+(\d+)"))
     if queries == 0:
         server.fail("answered nothing")

@@ -35,15 +35,28 @@ class Server:
             self.process = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(env or {})})
 
+    def tasks(self):
+        """The folders in /proc of all threads, those of child processes (NSD's) included."""
+        pids, found = [self.process.pid], []
+        while pids:
+            pid = pids.pop()
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    found.append(f"/proc/{pid}/task/{task}")
+                    with open(f"{found[-1]}/children") as file:
+                        pids += file.read().split()
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # one that ended
+        return found
+
     def cpu_ns(self):
         """CPU time of each thread so far. schedstat counts nanoseconds where /proc/PID/stat counts 10 ms ticks."""
         times = {}
-        tasks = f"/proc/{self.process.pid}/task"
-        for task in os.listdir(tasks):
+        for task in self.tasks():
             try:
-                with open(f"{tasks}/{task}/schedstat") as file:
+                with open(f"{task}/schedstat") as file:
                     times[task] = int(file.read().split()[0])
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass  # a thread that ended
         return times
 
@@ -113,13 +126,13 @@ def start_reflector(binary, cpu, folder):
     return server
 
 
-def start_knot(zone_file, cpu, folder):
+def start_knot(zone_file, cpu, folder, name="knot", zone="cluster.local"):
     port = free_port()
-    path = os.path.join(folder, "knot.conf")
+    path = os.path.join(folder, f"{name}.conf")
     with open(path, "w") as out:
         out.write(f"""server:
     listen: 127.0.0.1@{port}
-    rundir: {folder}
+    rundir: {folder}/{name}-run
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
@@ -127,19 +140,94 @@ log:
   - target: stderr
     any: warning
 database:
-    storage: {folder}/knot-db
+    storage: {folder}/{name}-db
 template:
   - id: default
     semantic-checks: off
     journal-content: none
     zonefile-sync: -1
 zone:
-  - domain: cluster.local
+  - domain: {zone}
     file: {zone_file}
 """)
-    server = Server("knot", ["knotd", "-c", path], cpu, folder)
+    os.makedirs(os.path.join(folder, f"{name}-run"), exist_ok=True)
+    server = Server(name, ["knotd", "-c", path], cpu, folder)
     server.port = port
     server.version = first_line(["knotd", "--version"])
+    return server
+
+
+def start_nsd(zone_file, cpu, folder):
+    port = free_port()
+    path = os.path.join(folder, "nsd.conf")
+    with open(path, "w") as out:
+        out.write(f"""server:
+    ip-address: 127.0.0.1@{port}
+    server-count: 1
+    username: ""
+    chroot: ""
+    pidfile: ""
+    database: ""
+    zonesdir: {folder}
+    xfrdfile: {folder}/nsd-xfrd
+    xfrdir: {folder}
+    zonelistfile: {folder}/nsd-zones
+    ipv4-edns-size: 1232
+    round-robin: yes
+    rrl-ratelimit: 0
+    tcp-count: 500
+    tcp-query-count: 0
+remote-control:
+    control-enable: no
+zone:
+    name: cluster.local
+    zonefile: {zone_file}
+""")
+    server = Server("nsd", ["nsd", "-d", "-c", path], cpu, folder)
+    server.port = port
+    server.version = first_line(["nsd", "-v"])
+    return server
+
+
+def start_unbound(upstream_port, cpu, folder):
+    port = free_port()
+    path = os.path.join(folder, "unbound.conf")
+    with open(path, "w") as out:
+        out.write(f"""server:
+    interface: 127.0.0.1@{port}
+    num-threads: 1
+    do-daemonize: no
+    use-syslog: no
+    username: ""
+    chroot: ""
+    pidfile: ""
+    directory: {folder}
+    module-config: "iterator"
+    do-not-query-localhost: no
+    so-rcvbuf: 4m
+    edns-buffer-size: 1232
+forward-zone:
+    name: "."
+    forward-addr: 127.0.0.1@{upstream_port}
+""")
+    server = Server("unbound", ["unbound", "-d", "-c", path], cpu, folder)
+    server.port = port
+    server.version = first_line(["unbound", "-V"])
+    return server
+
+
+def start_dnsdist(upstream_port, probe_name, cpu, folder):
+    port = free_port()
+    path = os.path.join(folder, "dnsdist.conf")
+    with open(path, "w") as out:
+        out.write(f"""setLocal('127.0.0.1:{port}')
+setSecurityPollSuffix('')
+newServer({{address='127.0.0.1:{upstream_port}', checkName='{probe_name}'}})
+getPool(''):setCache(newPacketCache(100000))
+""")
+    server = Server("dnsdist", ["dnsdist", "-C", path, "--supervised", "--disable-syslog"], cpu, folder)
+    server.port = port
+    server.version = first_line(["dnsdist", "--version"])
     return server
 
 
@@ -162,12 +250,30 @@ COREFILE = """.:{port} {{
 """
 
 
-def start_cluster_dns(name, binary, api, cpu, folder):
-    """Fairlead, or CoreDNS: they read the same Corefile, kubeadm's without `forward` and `loop`."""
+# The same, with `forward` to an upstream: all directives of kubeadm's Corefile but `loop`, which is over after its probe.
+COREFILE_FORWARDING = COREFILE.replace("    cache 30\n", "    cache 30\n    forward . 127.0.0.1:{upstream}\n")
+
+# Nothing but what answers.
+COREFILE_BARE = """.:{port} {{
+    bind 127.0.0.1
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+       endpoint {api}
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }}
+    loadbalance
+}}
+"""
+
+
+def start_cluster_dns(name, binary, api, cpu, folder, corefile=COREFILE, upstream=0):
+    """Fairlead, or CoreDNS: they read the same Corefile, kubeadm's without `forward` and `loop` if none is given."""
     port = free_port()
     path = os.path.join(folder, f"Corefile.{name}")
     with open(path, "w") as out:
-        out.write(COREFILE.format(port=port, health=free_port(), ready=free_port(), metrics=free_port(), api=api))
+        out.write(corefile.format(port=port, health=free_port(), ready=free_port(), metrics=free_port(), api=api,
+                                  upstream=upstream))
     server = Server(name, [binary, "-conf", path], cpu, folder, env={"GOMAXPROCS": "1"})
     server.port = port
     server.version = first_line([binary, "-version"])

@@ -25,12 +25,14 @@ HELP
 help_bench() {
   cat <<'HELP'
 usage: tools/dev bench [ARGUMENTS]
+       tools/dev bench compare [ARGUMENTS]
        tools/dev bench sync [ARGUMENTS]
        tools/dev bench instructions [--record | --profile PATH]
 
 Builds the release preset and hands the arguments to tests/bench/run: what a query costs, or with `sync`, what it
-costs to stay in step with a large cluster, CoreDNS beside Fairlead. With `instructions` it is tests/instructions/run:
-instructions per query, as callgrind counts them.
+costs to stay in step with a large cluster, CoreDNS beside Fairlead. With `compare` it is tests/bench/compare: query
+serving in all cases, beside five other servers. With `instructions` it is tests/instructions/run: instructions per
+query, as callgrind counts them.
 HELP
 }
 
@@ -142,11 +144,19 @@ list_skipped() {
 
 run_bench() {
   [ -x tests/bench/run ] || fail "there is no tests/bench/run yet"
+  case ${1:-} in
+    instructions)
+      shift
+      run_build release query_paths || return
+      exec tests/instructions/run "$@"
+      ;;
+    compare)
+      shift
+      run_setup && build_preset release fairlead kubesim udp_reflector || return
+      exec tests/bench/compare "$@"
+      ;;
+  esac
   run_build release || return
-  if [ "${1:-}" = instructions ]; then
-    shift
-    exec tests/instructions/run "$@"
-  fi
   if [ "${1:-}" = sync ]; then
     build_coredns || return
     FAIRLEAD_COREDNS=$(coredns_program)

@@ -89,7 +89,7 @@ apt_install() {
   return $status
 }
 
-service_units() { (cd /lib/systemd/system 2>/dev/null && ls -1 -- *.service 2>/dev/null | grep -E '^(knot|kres|unbound|dnsperf|etcd)' | sort) || true; }
+service_units() { (cd /lib/systemd/system 2>/dev/null && ls -1 -- *.service 2>/dev/null | grep -E '^(knot|kres|unbound|nsd|dnsdist|dnsperf|etcd)' | sort) || true; }
 
 kube_version() { sed -n 's/^\tk8s.io\/kubernetes \(v[0-9.]*\).*/\1/p' "$kube_module/go.mod"; }
 
