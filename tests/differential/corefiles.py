@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cluster import POD_CLIENT
 from corpus import corpus
 
 HEAD = """
@@ -96,5 +97,8 @@ COREFILES = [
     _plain("no forward", after=""),
     _plain("no reverse zones", zones="cluster.local"),
     _plain("zonal", "zonal"),
+    _plain("multicluster", "multicluster clusterset.local", "pods insecure", zones="cluster.local clusterset.local " + REVERSE,
+           options=frozenset({"multicluster"})),
+    _plain("autopath", "pods verified", before="autopath @kubernetes", source=POD_CLIENT, options=frozenset({"autopath"})),
     _plain("cache 30", "pods insecure", before="cache 30", options=frozenset({"cache"})),
 ]

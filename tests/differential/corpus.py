@@ -3,7 +3,7 @@
 import ipaddress
 import random
 
-from cluster import LONG_NAME, NAMESPACES, PODS, SERVICES, SLICES
+from cluster import IMPORTED_SLICES, IMPORTS, LONG_NAME, NAMESPACES, PODS, SERVICES, SLICES
 from question import ANY_CLASS, CHAOS, HESIOD_NO_EDNS, MANNERS, USUAL, labels_of, question
 
 # Types that may be asked anywhere. A transfer is refused over UDP, where the corpus asks for it.
@@ -67,6 +67,7 @@ def corpus(zones=("cluster.local",)):
             # The second zone holds the same names; a few of each kind show that it does.
             for item in SERVICES[:: 6]:
                 found.add(f"{_base(item, zone)}")
+            _imports(found, zone)
             continue
         _services(found, zone)
         _ports(found, zone)
@@ -74,6 +75,7 @@ def corpus(zones=("cluster.local",)):
         _pods(found, zone)
         _zonal(found, zone)
         _odd_names(found, zone)
+        _search(found, zone)
     _reverse(found)
     _manners(found, zones[0])
     _outside(found)
@@ -218,6 +220,37 @@ def _zonal(found, zone):
             found.add(name, [*MAIN_TYPES, "TXT"], rotated=1)
         found.add(f"_http._tcp.zone-a.pin._zone.{service}.svc.{zone}", ["SRV"], rotated=0)
         found.add(f"zone-a.pin._zone.{service}.pod.{zone}", ["A"], rotated=0)
+
+
+def _imports(found, zone):
+    """Services of other clusters: in a zone that is not multicluster there are none."""
+    clusters = ("cluster-a", "cluster-b", "cluster-c", "CLUSTER-A")
+    for item in IMPORTS:
+        base = _base(item, zone)
+        found.add(base, [*MAIN_TYPES, "CNAME", "TXT"], rotated=4)
+        found.add(_swap_case(base), [*MAIN_TYPES], rotated=0)
+        for prefix in ("_http._tcp", "_http.tcp", "http._tcp", "http.tcp", "_HTTP._TCP", "_dns._udp", "_nobody._tcp", "_tcp", "_http", "nobody",
+                       "a.b.c", "_._tcp", "_._", "cluster-a", "cluster-b"):
+            found.add(f"{prefix}.{base}", ["SRV", "A"], rotated=1)
+    for item in IMPORTED_SLICES:
+        base = f"{item['metadata']['labels']['multicluster.kubernetes.io/service-name']}.shop.svc.{zone}"
+        for endpoint in item["endpoints"]:
+            for name in [_dashed(endpoint["addresses"][0]), *([endpoint["hostname"]] if "hostname" in endpoint else [])]:
+                found.add(f"{name}.{base}", ["A"], rotated=1)
+                for cluster in clusters:
+                    found.add(f"{name}.{cluster}.{base}", rotated=1)
+                    found.add(f"_http._tcp.{name}.{cluster}.{base}", ["SRV"], rotated=0)
+                    found.add(f"x.{name}.{cluster}.{base}", ["A"], rotated=0)
+
+
+def _search(found, zone):
+    """What a pod's search list makes of names: full, short and missing ones."""
+    names = ["www.example.org", "dual.example.org", "alias.example.org", "missing.example.org", "nodata.example.org", "servfail.example.org",
+             "big.example.org", "web", "web.shop", "web.team-a", "web.shop.svc", f"web.shop.svc.{zone}", "db", "ext-out", "ext-out.shop", "nobody",
+             "WwW.eXaMpLe.oRg", "*", "localhost", f"nobody.shop.svc.{zone}"]
+    for name in names:
+        for list in (f"shop.svc.{zone}", f"svc.{zone}", zone, f"team-a.svc.{zone}", f"nobody.svc.{zone}", f"ShOp.SvC.{zone.upper()}"):
+            found.add(f"{name}.{list}", ["A", "AAAA"], rotated=1)
 
 
 def _odd_names(found, zone):
