@@ -25,6 +25,7 @@
 #include <mutex>
 
 #include "k8s/gzip_stream.hpp"
+#include "k8s/wire_format.hpp"
 #include "zones/base/guarded.hpp"
 
 namespace fairlead::k8s {
@@ -136,7 +137,8 @@ class Exchange {
   // From the library's threads. delivery_ keeps the pieces in order and is held while the sink works; mutex_ is
   // taken after it and never held for long.
 
-  void take_header(int status, std::optional<std::chrono::seconds> retry_after, bool packed) {
+  void take_header(int status, std::optional<std::chrono::seconds> retry_after, bool packed,
+                   std::string_view content_type) {
     const std::scoped_lock delivery(delivery_);
     if (packed) gzip_ = std::make_unique<GzipStream>();
     {
@@ -145,7 +147,7 @@ class Exchange {
       retry_after_ = retry_after;
       last_activity_ = SteadyClock::now();
     }
-    sink_.begin(status);
+    sink_.begin(status, content_type);
     deliver(early_);
     early_ = {};
     changed_.notify_all();
@@ -406,9 +408,10 @@ class CpprestClient final : public ApiClient {
         concurrency::streams::streambuf<std::uint8_t>(std::make_shared<PushBuffer>(exchange)).create_ostream());
     client_.request(message, cancellation)
         .then([exchange](http::http_response response) {
-          std::string encoding;
+          std::string encoding, type;
           response.headers().match("Content-Encoding", encoding);
-          exchange->take_header(response.status_code(), retry_after_of(response), encoding == "gzip");
+          response.headers().match("Content-Type", type);
+          exchange->take_header(response.status_code(), retry_after_of(response), encoding == "gzip", type);
           return response.content_ready();
         })
         .then([exchange](const pplx::task<http::http_response>& task) {

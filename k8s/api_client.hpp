@@ -19,7 +19,7 @@
 #include <string_view>
 
 #include "k8s/credentials.hpp"
-#include "k8s/json_decoder.hpp"
+#include "k8s/object_decoder.hpp"
 
 namespace fairlead::k8s {
 
@@ -27,7 +27,10 @@ class BodySink {
  public:
   virtual ~BodySink() = default;
   /// The header of any answer is here; the body may follow for minutes.
-  virtual void begin(int http_status) noexcept { static_cast<void>(http_status); }
+  virtual void begin(int http_status, std::string_view content_type) noexcept {
+    static_cast<void>(http_status);
+    static_cast<void>(content_type);
+  }
   /// A piece of the body of a 2xx answer, on a thread of the client. False: enough, the request ends as `stopped`.
   virtual bool take(std::string_view piece) noexcept = 0;
   /// How long the body may be silent from now on; nothing: as long as the request says. From the caller's thread.

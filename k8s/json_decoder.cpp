@@ -6,20 +6,16 @@
 
 #include <algorithm>
 
+#include "k8s/object_draft.hpp"
+
 namespace fairlead::k8s {
 
 namespace ondemand = simdjson::ondemand;
 
 namespace {
 
-constexpr std::size_t object_name_octets_max = 253;  // RFC 1123 subdomain
-constexpr std::size_t label_value_octets_max = 63;
-constexpr std::size_t external_name_octets_max = 254;  // the same with a dot at its end
-constexpr std::size_t resource_version_octets_max = 128;
-constexpr std::size_t continue_token_octets_max = 8192;
-constexpr std::size_t port_name_octets_max = 62;  // an underscore stands in front of it in the label
 // A single huge object must not hold its parser's memory for the rest of the process.
-constexpr std::size_t idle_capacity_max = std::size_t{1} << 20;
+constexpr std::size_t idle_parser_capacity_max = std::size_t{1} << 20;
 
 /// A field of the wrong type or without a usable value: the whole object is refused.
 struct Refusal {
@@ -61,237 +57,129 @@ void for_each_element(ondemand::value& value, const char* field, Use&& use) {
   }
 }
 
-/// Lower-case letters, digits, '-' and '.', as object names are.
-bool is_dns_subdomain(std::string_view text) {
-  if (text.empty() || text.size() > object_name_octets_max) return false;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    const std::string_view label = text.substr(0, dot);
-    // A label of an object's name may be longer than DNS allows; such a name never becomes part of one.
-    if (label.empty() || label.front() == '-' || label.back() == '-') return false;
-    if (!std::ranges::all_of(label,
-                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }))
-      return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
-  }
-}
-
-std::optional<Protocol> protocol_from(std::string_view text) {
-  if (text == "TCP") return Protocol::tcp;
-  if (text == "UDP") return Protocol::udp;
-  if (text == "SCTP") return Protocol::sctp;
-  return std::nullopt;
-}
-
-struct Metadata {
-  ObjectKey key;
-  std::string resource_version;
-  // Labels of a slice.
-  std::string service_name;
-  std::string multicluster_service_name;
-  std::string source_cluster;
-  bool ends_initial_events = false;
-};
-
-void read_metadata(ondemand::value& value, Metadata& metadata) {
+void read_metadata(ondemand::value& value, MetadataDraft& metadata) {
   for_each_field(object_of(value, "metadata"), [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "name") {
       metadata.key.name = text_of(field, "metadata.name");
     } else if (key == "namespace") {
       metadata.key.namespace_name = text_of(field, "metadata.namespace");
     } else if (key == "resourceVersion") {
-      const std::string_view text = text_of(field, "metadata.resourceVersion");
-      if (text.size() <= resource_version_octets_max) metadata.resource_version = text;
+      metadata.set_resource_version(text_of(field, "metadata.resourceVersion"));
     } else if (key == "labels") {
       for_each_field(object_of(field, "metadata.labels"), [&](ondemand::raw_json_string label, ondemand::value text) {
-        if (label == "kubernetes.io/service-name") {
+        if (label == service_name_label) {
           metadata.service_name = text_of(text, "metadata.labels[kubernetes.io/service-name]");
-        } else if (label == "multicluster.kubernetes.io/service-name") {
+        } else if (label == multicluster_service_name_label) {
           metadata.multicluster_service_name =
               text_of(text, "metadata.labels[multicluster.kubernetes.io/service-name]");
-        } else if (label == "multicluster.kubernetes.io/source-cluster") {
+        } else if (label == source_cluster_label) {
           metadata.source_cluster = text_of(text, "metadata.labels[multicluster.kubernetes.io/source-cluster]");
         }
       });
     } else if (key == "annotations") {
       for_each_field(
           object_of(field, "metadata.annotations"), [&](ondemand::raw_json_string name, ondemand::value text) {
-            if (name == "k8s.io/initial-events-end")
+            if (name == initial_events_end_annotation) {
               metadata.ends_initial_events = text_of(text, "metadata.annotations[k8s.io/initial-events-end]") == "true";
+            } else if (name == last_change_annotation) {
+              metadata.set_last_change(text_of(text, "metadata.annotations[last-change-trigger-time]"));
+            }
           });
     }
   });
 }
 
-/// Ports of a Service and of a slice have the same three fields.
 template <typename Port>
 void read_ports(ondemand::value& value, const char* field, std::vector<Port>& ports, std::uint32_t& odd_parts) {
   for_each_element(value, field, [&](ondemand::value element) {
-    Port port;
-    bool has_number = false;
-    bool usable = true;
+    PortDraft<Port> port(odd_parts);
     for_each_field(object_of(element, field), [&](ondemand::raw_json_string key, ondemand::value part) {
       if (key == "name") {
-        const std::string_view name = text_of(part, "port name");
-        // A name that cannot be a label leaves the port nameless: it still counts at the bare Service name.
-        if (is_dns_label(name) && name.size() <= port_name_octets_max) {
-          port.name = name;
-        } else if (!name.empty()) {
-          ++odd_parts;
-        }
+        port.set_name(text_of(part, "port name"));
       } else if (key == "protocol") {
-        const auto protocol = protocol_from(text_of(part, "port protocol"));
-        if (protocol) port.protocol = *protocol;
-        usable = usable && protocol.has_value();
+        port.set_protocol(text_of(part, "port protocol"));
       } else if (key == "port") {
         std::int64_t number = 0;
         if (part.get_int64().get(number) != simdjson::SUCCESS) throw Refusal{std::string(field) + ".port is no number"};
-        has_number = true;
-        usable = usable && number > 0 && number <= 65535;
-        if (usable) port.port = static_cast<std::uint16_t>(number);
+        port.set_port(number);
       }
     });
-    // A slice's port without a number means "every port": nothing that an SRV record could say.
-    if (has_number && usable) {
-      ports.push_back(std::move(port));
-    } else if (!usable) {
-      ++odd_parts;
-    }
+    port.finish(ports);
   });
 }
 
-void read_address(std::string_view text, std::optional<bool> v4, std::vector<base::IpAddress>& addresses,
-                  std::uint32_t& odd_parts) {
-  const auto address = base::IpAddress::parse(text);
-  if (!address || (v4 && address->is_v4() != *v4)) {
-    ++odd_parts;
-  } else {
-    addresses.push_back(*address);
-  }
+void read_addresses(ondemand::value& value, const char* field, ObjectDraft& draft,
+                    std::vector<base::IpAddress>& addresses) {
+  for_each_element(value, field,
+                   [&](ondemand::value element) { draft.add_address(text_of(element, field), addresses); });
 }
 
-void read_addresses(ondemand::value& value, const char* field, std::vector<base::IpAddress>& addresses,
-                    std::uint32_t& odd_parts) {
-  for_each_element(value, field, [&](ondemand::value element) {
-    read_address(text_of(element, field), std::nullopt, addresses, odd_parts);
-  });
-}
-
-void read_service_spec(ondemand::value& value, Service& service, std::uint32_t& odd_parts) {
-  service = {};  // a field that stands twice means its last value (RFC 8259 §4), not a mixture
-  std::vector<base::IpAddress> cluster_ip, cluster_ips;
-  const auto read_ip = [&](std::string_view text, std::vector<base::IpAddress>& into) {
-    if (text == "None") {
-      service.headless = true;
-    } else if (!text.empty()) {
-      read_address(text, std::nullopt, into, odd_parts);
-    }
-  };
+void read_service_spec(ondemand::value& value, ObjectDraft& draft) {
+  // A field that stands twice means its last value (RFC 8259 §4), not a mixture.
+  draft.service = {};
+  draft.cluster_ip.clear();
+  draft.cluster_ips.clear();
   for_each_field(object_of(value, "spec"), [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "type") {
       const std::string_view type = text_of(field, "spec.type");
-      if (type == "ClusterIP" || type.empty()) {
-        service.type = Service::Type::cluster_ip;
-      } else if (type == "NodePort") {
-        service.type = Service::Type::node_port;
-      } else if (type == "LoadBalancer") {
-        service.type = Service::Type::load_balancer;
-      } else if (type == "ExternalName") {
-        service.type = Service::Type::external_name;
-      } else {
-        throw Refusal{"spec.type is unknown: " + std::string(type.substr(0, 40))};
-      }
+      if (!draft.set_service_type(type)) throw Refusal{"spec.type is unknown: " + std::string(type.substr(0, 40))};
     } else if (key == "clusterIP") {
-      read_ip(text_of(field, "spec.clusterIP"), cluster_ip);
+      draft.add_cluster_ip(text_of(field, "spec.clusterIP"), draft.cluster_ip);
     } else if (key == "clusterIPs") {
-      for_each_element(field, "spec.clusterIPs",
-                       [&](ondemand::value element) { read_ip(text_of(element, "spec.clusterIPs"), cluster_ips); });
+      for_each_element(field, "spec.clusterIPs", [&](ondemand::value element) {
+        draft.add_cluster_ip(text_of(element, "spec.clusterIPs"), draft.cluster_ips);
+      });
     } else if (key == "ports") {
-      read_ports(field, "spec.ports", service.ports, odd_parts);
+      read_ports(field, "spec.ports", draft.service.ports, draft.odd_parts);
     } else if (key == "externalName") {
-      const std::string_view name = text_of(field, "spec.externalName");
-      if (name.size() <= external_name_octets_max) {
-        service.external_name = name;
-      } else {
-        ++odd_parts;
-      }
+      draft.set_external_name(text_of(field, "spec.externalName"));
     } else if (key == "externalIPs") {
-      read_addresses(field, "spec.externalIPs", service.external_ips, odd_parts);
+      read_addresses(field, "spec.externalIPs", draft, draft.service.external_ips);
     }
   });
-  if (service.type == Service::Type::external_name) {
-    service.headless = false;
-    return;
-  }
-  service.external_name.clear();
-  // API servers before 1.20 know clusterIP alone.
-  if (!service.headless) service.cluster_ips = cluster_ips.empty() ? std::move(cluster_ip) : std::move(cluster_ips);
+  draft.finish_service_spec();
 }
 
-struct Ingress {
-  std::vector<base::IpAddress> ips;
-  std::vector<std::string> names;
-};
-
-void read_service_status(ondemand::value& value, Ingress& ingress, std::uint32_t& odd_parts) {
-  ingress = {};  // a field that stands twice means its last value
+void read_service_status(ondemand::value& value, ObjectDraft& draft) {
+  draft.ingress_ips.clear();  // a field that stands twice means its last value
+  draft.ingress_names.clear();
   for_each_field(object_of(value, "status"), [&](ondemand::raw_json_string key, ondemand::value balancer) {
     if (key != "loadBalancer") return;
     for_each_field(object_of(balancer, "loadBalancer"), [&](ondemand::raw_json_string name, ondemand::value points) {
       if (name != "ingress") return;
       for_each_element(points, "loadBalancer.ingress", [&](ondemand::value point) {
-        std::string ip, host;
+        std::string_view ip, host_name;
         for_each_field(object_of(point, "ingress"), [&](ondemand::raw_json_string part, ondemand::value text) {
           if (part == "ip") ip = text_of(text, "ingress.ip");
-          if (part == "hostname") host = text_of(text, "ingress.hostname");
+          if (part == "hostname") host_name = text_of(text, "ingress.hostname");
         });
-        if (!ip.empty()) {
-          read_address(ip, std::nullopt, ingress.ips, odd_parts);
-        } else if (host.size() > external_name_octets_max) {
-          ++odd_parts;
-        } else if (!host.empty()) {
-          ingress.names.push_back(std::move(host));
-        }
+        draft.add_ingress(ip, host_name);
       });
     });
   });
 }
 
-void read_import_spec(ondemand::value& value, ServiceImport& import, std::uint32_t& odd_parts) {
-  import = {};  // a field that stands twice means its last value
+void read_import_spec(ondemand::value& value, ObjectDraft& draft) {
+  draft.import = {};  // a field that stands twice means its last value
   for_each_field(object_of(value, "spec"), [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "type") {
       const std::string_view type = text_of(field, "spec.type");
-      if (type != "ClusterSetIP" && type != "Headless" && !type.empty())
-        throw Refusal{"spec.type is unknown: " + std::string(type.substr(0, 40))};
-      import.headless = type == "Headless";
+      if (!draft.set_import_type(type)) throw Refusal{"spec.type is unknown: " + std::string(type.substr(0, 40))};
     } else if (key == "ips") {
-      read_addresses(field, "spec.ips", import.ips, odd_parts);
+      read_addresses(field, "spec.ips", draft, draft.import.ips);
     } else if (key == "ports") {
-      read_ports(field, "spec.ports", import.ports, odd_parts);
+      read_ports(field, "spec.ports", draft.import.ports, draft.odd_parts);
     }
   });
-  if (import.headless) import.ips.clear();
 }
 
-struct SliceBody {
-  std::optional<bool> v4;  // nothing: host names, or a type that we do not know
-  bool has_type = false;
-  std::vector<EndpointPort> ports;
-  // Addresses are read before their type may be known; the family is checked at the end.
-  std::vector<Endpoint> endpoints;
-};
-
-void read_endpoint(ondemand::value& value, SliceBody& slice, std::uint32_t& odd_parts) {
+void read_endpoint(ondemand::value& value, ObjectDraft& draft) {
   Endpoint endpoint;
-  // Slices of host names hold no addresses: if the type came first, nothing is parsed in vain.
-  const bool host_names = slice.has_type && !slice.v4;
   for_each_field(object_of(value, "endpoints"), [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "addresses") {
       for_each_element(field, "endpoints.addresses", [&](ondemand::value element) {
         const std::string_view text = text_of(element, "endpoints.addresses");
-        if (!host_names) read_address(text, std::nullopt, endpoint.addresses, odd_parts);
+        if (!draft.slice_is_of_host_names()) draft.add_address(text, endpoint.addresses);
       });
     } else if (key == "conditions") {
       for_each_field(object_of(field, "conditions"), [&](ondemand::raw_json_string name, ondemand::value condition) {
@@ -299,130 +187,63 @@ void read_endpoint(ondemand::value& value, SliceBody& slice, std::uint32_t& odd_
           throw Refusal{"conditions.ready is no boolean"};
       });
     } else if (key == "hostname") {
-      const std::string_view name = text_of(field, "hostname");
-      if (is_dns_label(name)) {
-        endpoint.hostname = name;
-      } else if (!name.empty()) {
-        ++odd_parts;
-      }
+      draft.set_endpoint_hostname(text_of(field, "hostname"), endpoint);
     } else if (key == "zone") {
-      const std::string_view zone = text_of(field, "zone");
-      if (zone.size() <= label_value_octets_max) {
-        endpoint.zone = zone;
-      } else {
-        ++odd_parts;
-      }
+      draft.set_endpoint_zone(text_of(field, "zone"), endpoint);
     } else if (key == "targetRef") {
-      std::string kind, name;
+      std::string_view kind, name;
       for_each_field(object_of(field, "targetRef"), [&](ondemand::raw_json_string part, ondemand::value text) {
         if (part == "kind") kind = text_of(text, "targetRef.kind");
         if (part == "name") name = text_of(text, "targetRef.name");
       });
-      // A Pod's name may hold dots or be too long for a label: the address stands in for it then.
-      if (kind == "Pod" && is_dns_label(name)) endpoint.target_ref_name = std::move(name);
+      ObjectDraft::set_endpoint_target(kind, name, endpoint);
     }
   });
-  if (!endpoint.addresses.empty()) slice.endpoints.push_back(std::move(endpoint));
+  draft.add_endpoint(std::move(endpoint));
 }
 
-void read_pod_status(ondemand::value& value, Pod& pod, std::uint32_t& odd_parts) {
-  pod.address.reset();  // a field that stands twice means its last value
+void read_slice_field(ondemand::raw_json_string key, ondemand::value& field, ObjectDraft& draft) {
+  if (key == "addressType") {
+    draft.set_address_type(text_of(field, "addressType"));
+  } else if (key == "ports") {
+    read_ports(field, "ports", draft.slice_ports, draft.odd_parts);
+  } else if (key == "endpoints") {
+    for_each_element(field, "endpoints", [&](ondemand::value element) { read_endpoint(element, draft); });
+  }
+}
+
+void read_pod_status(ondemand::value& value, ObjectDraft& draft) {
+  draft.pod.address.reset();  // a field that stands twice means its last value
   for_each_field(object_of(value, "status"), [&](ondemand::raw_json_string key, ondemand::value field) {
-    if (key != "podIP") return;
-    const std::string_view text = text_of(field, "status.podIP");
-    pod.address = base::IpAddress::parse(text);
-    if (!pod.address && !text.empty()) ++odd_parts;
+    if (key == "podIP") draft.set_pod_ip(text_of(field, "status.podIP"));
   });
 }
 
 DecodedObject read_object(Kind kind, ondemand::object object) {
-  DecodedObject decoded;
-  Metadata metadata;
-  Service service;
-  Ingress ingress;
-  SliceBody slice;
-  Pod pod;
-  ServiceImport import;
+  ObjectDraft draft(kind);
   for_each_field(object, [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "metadata") {
-      read_metadata(field, metadata);
-    } else if (kind == Kind::service && key == "spec") {
-      read_service_spec(field, service, decoded.odd_parts);
-    } else if (kind == Kind::service && key == "status") {
-      read_service_status(field, ingress, decoded.odd_parts);
-    } else if (kind == Kind::service_import && key == "spec") {
-      read_import_spec(field, import, decoded.odd_parts);
-    } else if (kind == Kind::pod) {
-      if (key == "status") read_pod_status(field, pod, decoded.odd_parts);
-    } else if (kind == Kind::endpoint_slice) {
-      if (key == "addressType") {
-        const std::string_view type = text_of(field, "addressType");
-        slice.has_type = true;
-        if (type == "IPv4") slice.v4 = true;
-        if (type == "IPv6") slice.v4 = false;
-      } else if (key == "ports") {
-        read_ports(field, "ports", slice.ports, decoded.odd_parts);
-      } else if (key == "endpoints") {
-        for_each_element(field, "endpoints",
-                         [&](ondemand::value element) { read_endpoint(element, slice, decoded.odd_parts); });
-      }
+      read_metadata(field, draft.metadata);
+      return;
+    }
+    switch (kind) {
+      case Kind::kNamespace: break;
+      case Kind::service:
+        if (key == "spec") read_service_spec(field, draft);
+        if (key == "status") read_service_status(field, draft);
+        break;
+      case Kind::endpoint_slice: read_slice_field(key, field, draft); break;
+      case Kind::pod:
+        if (key == "status") read_pod_status(field, draft);
+        break;
+      case Kind::service_import:
+        if (key == "spec") read_import_spec(field, draft);
+        break;
     }
   });
-
-  decoded.key = std::move(metadata.key);
-  decoded.resource_version = std::move(metadata.resource_version);
-  if (kind == Kind::kNamespace) {
-    decoded.key.namespace_name.clear();
-    if (!is_dns_label(decoded.key.name)) throw Refusal{"metadata.name is no DNS label"};
-    decoded.content = Namespace{decoded.key.name};
-    return decoded;
-  }
-  if (!is_dns_label(decoded.key.namespace_name)) throw Refusal{"metadata.namespace is no DNS label"};
-  if (kind == Kind::service) {
-    if (!is_dns_label(decoded.key.name)) throw Refusal{"metadata.name is no DNS label"};
-    service.key = decoded.key;
-    service.ingress_ips = std::move(ingress.ips);
-    service.ingress_names = std::move(ingress.names);
-    decoded.content = std::move(service);
-    return decoded;
-  }
-  if (kind == Kind::service_import) {
-    if (!is_dns_label(decoded.key.name)) throw Refusal{"metadata.name is no DNS label"};
-    import.key = decoded.key;
-    decoded.content = std::move(import);
-    return decoded;
-  }
-  if (!is_dns_subdomain(decoded.key.name)) throw Refusal{"metadata.name is no DNS subdomain"};
-  if (kind == Kind::pod) {
-    pod.key = decoded.key;
-    decoded.content = std::move(pod);
-    return decoded;
-  }
-  if (!slice.has_type) throw Refusal{"addressType is missing"};
-  for (std::string* const name : {&metadata.service_name, &metadata.multicluster_service_name}) {
-    if (!slice.v4 || is_dns_label(*name)) continue;
-    if (!name->empty()) ++decoded.odd_parts;
-    name->clear();
-  }
-  if (!slice.v4 || (metadata.service_name.empty() && metadata.multicluster_service_name.empty())) {
-    return decoded;  // host names, or of no Service
-  }
-  if (!is_cluster_id(metadata.source_cluster)) {
-    if (!metadata.source_cluster.empty()) ++decoded.odd_parts;
-    metadata.source_cluster.clear();
-  }
-  for (Endpoint& endpoint : slice.endpoints) {
-    decoded.odd_parts += static_cast<std::uint32_t>(std::erase_if(
-        endpoint.addresses, [&](const base::IpAddress& address) { return address.is_v4() != *slice.v4; }));
-  }
-  std::erase_if(slice.endpoints, [](const Endpoint& endpoint) { return endpoint.addresses.empty(); });
-  decoded.content = EndpointSlice{.key = decoded.key,
-                                  .service_name = std::move(metadata.service_name),
-                                  .multicluster_service_name = std::move(metadata.multicluster_service_name),
-                                  .source_cluster = std::move(metadata.source_cluster),
-                                  .ports = std::move(slice.ports),
-                                  .endpoints = std::move(slice.endpoints)};
-  return decoded;
+  auto decoded = draft.finish();
+  if (!decoded) throw Refusal{decoded.error()};
+  return std::move(*decoded);
 }
 
 ApiStatus read_status(ondemand::object object) {
@@ -477,7 +298,7 @@ struct JsonDecoder::Parser {
   }
 
   void shrink() {
-    if (parser.capacity() > idle_capacity_max) parser = ondemand::parser();
+    if (parser.capacity() > idle_parser_capacity_max) parser = ondemand::parser();
   }
 };
 
@@ -494,33 +315,19 @@ std::expected<WatchEvent, DecodeFault> JsonDecoder::event(std::string& json) {
     WatchEvent event;
     std::string_view type;
     if (document["type"].get_string().get(type) != simdjson::SUCCESS) throw Refusal{"type is missing", true};
-    bool names_object_only = false;
-    if (type == "ADDED" || type == "MODIFIED") {
-      event.type = WatchEvent::Type::added_or_modified;
-    } else if (type == "DELETED") {
-      event.type = WatchEvent::Type::deleted;
-      names_object_only = true;
-    } else if (type == "BOOKMARK") {
-      event.type = WatchEvent::Type::bookmark;
-      names_object_only = true;
-    } else if (type == "ERROR") {
-      event.type = WatchEvent::Type::error;
-    } else {
-      throw Refusal{"type is unknown: " + std::string(type.substr(0, 40)), true};
-    }
+    const auto known = event_type_from(type);
+    if (!known) throw Refusal{"type is unknown: " + std::string(type.substr(0, 40)), true};
+    event.type = *known;
     ondemand::object object;
     if (document["object"].get_object().get(object) != simdjson::SUCCESS) throw Refusal{"object is missing", true};
     if (event.type == WatchEvent::Type::error) {
       event.status = read_status(object);
-    } else if (names_object_only) {
-      Metadata metadata;
+    } else if (event.type != WatchEvent::Type::added_or_modified) {
+      MetadataDraft metadata;
       for_each_field(object, [&](ondemand::raw_json_string key, ondemand::value field) {
         if (key == "metadata") read_metadata(field, metadata);
       });
-      event.resource_version = std::move(metadata.resource_version);
-      event.object.key = std::move(metadata.key);
-      event.ends_initial_events = event.type == WatchEvent::Type::bookmark && metadata.ends_initial_events;
-      if (kind_ == Kind::kNamespace) event.object.key.namespace_name.clear();
+      metadata.name(event, kind_);
       if (event.type == WatchEvent::Type::deleted && event.object.key.name.empty())
         throw Refusal{"metadata.name is missing"};
     } else {
@@ -549,7 +356,7 @@ std::expected<ListMetadata, DecodeFault> JsonDecoder::list_metadata(std::string&
   });
 }
 
-std::optional<ApiStatus> decode_status(std::string_view json) {
+std::optional<ApiStatus> decode_json_status(std::string_view json) {
   ondemand::parser parser;
   std::string text(json);
   try {
@@ -562,17 +369,6 @@ std::optional<ApiStatus> decode_status(std::string_view json) {
   } catch (const simdjson::simdjson_error&) {
   }
   return std::nullopt;
-}
-
-bool is_cluster_id(std::string_view text) {
-  return !text.empty() && text.front() != '_' && text.size() <= label_value_octets_max &&
-         std::ranges::all_of(text, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-         });
-}
-
-bool is_dns_label(std::string_view text) {
-  return text.size() <= 63 && text.find('.') == std::string_view::npos && is_dns_subdomain(text);
 }
 
 }  // namespace fairlead::k8s

@@ -7,9 +7,6 @@ namespace fairlead::k8s {
 namespace {
 
 constexpr std::size_t key_octets_max = 64;
-constexpr std::size_t metadata_octets_max = std::size_t{64} << 10;
-// A single huge object must not hold its memory for the rest of the process.
-constexpr std::size_t idle_capacity_max = std::size_t{1} << 20;
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -22,7 +19,7 @@ constexpr std::array<bool, 256> structural = [] {
 
 }  // namespace
 
-bool ListStream::feed(std::string_view bytes) {
+bool JsonListStream::feed(std::string_view bytes) {
   std::size_t at = 0;
   while (at < bytes.size() && state_ != State::malformed) {
     const char c = bytes[at];
@@ -95,7 +92,7 @@ bool ListStream::feed(std::string_view bytes) {
   return state_ != State::malformed;
 }
 
-void ListStream::begin_value(Target target) {
+void JsonListStream::begin_value(Target target) {
   target_ = target;
   depth_ = 0;
   in_string_ = escaped_ = scalar_ = oversized_ = false;
@@ -103,7 +100,7 @@ void ListStream::begin_value(Target target) {
   state_ = State::inside;
 }
 
-std::size_t ListStream::inside_value(std::string_view bytes) {
+std::size_t JsonListStream::inside_value(std::string_view bytes) {
   std::size_t at = 0;
   while (at < bytes.size()) {
     const char c = bytes[at];
@@ -172,7 +169,7 @@ std::size_t ListStream::inside_value(std::string_view bytes) {
   return bytes.size();
 }
 
-void ListStream::keep(std::string_view bytes) {
+void JsonListStream::keep(std::string_view bytes) {
   if (target_ == Target::nothing || oversized_) return;
   std::string& text = target_ == Target::item ? item_ : metadata_;
   const std::size_t limit = target_ == Target::item ? item_octets_max : metadata_octets_max;
@@ -185,7 +182,7 @@ void ListStream::keep(std::string_view bytes) {
   text.append(bytes);
 }
 
-void ListStream::end_value() {
+void JsonListStream::end_value() {
   if (target_ == Target::item) {
     if (oversized_) {
       ++oversized_items_;

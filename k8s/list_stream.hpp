@@ -1,4 +1,4 @@
-// A Kubernetes list as it arrives: finds the objects of the top-level "items" array in a stream of bytes, one by one,
+// A list in JSON: finds the objects of the top-level "items" array in a stream of bytes, one by one,
 // and keeps the top-level "metadata" (resource version, continue token) wherever it stands.
 //
 // A list of a large cluster has a hundred megabytes; this holds one object of it. It looks at strings, escapes and
@@ -14,28 +14,20 @@
 #include <string>
 #include <string_view>
 
+#include "k8s/object_stream.hpp"
+
 namespace fairlead::k8s {
 
-/// etcd takes objects of at most 1.5 MiB; JSON with managed fields can be somewhat larger than what is stored.
-inline constexpr std::size_t item_octets_max = std::size_t{4} << 20;
-
-class ListStream {
+class JsonListStream final : public ListStream {
  public:
-  class Handler {
-   public:
-    virtual ~Handler() = default;
-    /// One object as JSON. The text may be changed or taken.
-    virtual void take_item(std::string& json) = 0;
-  };
+  explicit JsonListStream(Handler& handler) : handler_(handler) {}
 
-  explicit ListStream(Handler& handler) : handler_(handler) {}
-
-  bool feed(std::string_view bytes);
+  bool feed(std::string_view bytes) override;
   /// The closing brace of the list was seen.
-  bool is_complete() const { return state_ == State::done; }
+  bool is_complete() const override { return state_ == State::done; }
   /// The top-level "metadata" object as JSON; empty if there was none.
-  std::string& metadata() { return metadata_; }
-  std::uint64_t oversized_items() const { return oversized_items_; }
+  std::string& metadata() override { return metadata_; }
+  std::uint64_t oversized_items() const override { return oversized_items_; }
 
  private:
   enum class State : std::uint8_t { start, key_or_end, key, colon, value, item_or_end, inside, done, malformed };

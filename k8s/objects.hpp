@@ -7,6 +7,7 @@
 // Threads: values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -74,6 +75,9 @@ struct EndpointSlice {
   std::string source_cluster = {};             // multicluster.kubernetes.io/source-cluster
   std::vector<EndpointPort> ports;
   std::vector<Endpoint> endpoints;
+  /// When what this version is about happened, as the EndpointSlice controller says
+  /// (endpoints.kubernetes.io/last-change-trigger-time).
+  std::optional<std::chrono::system_clock::time_point> last_change = {};
 };
 
 /// A Service of a set of clusters. There are no host names: the API has none.

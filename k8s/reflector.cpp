@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <utility>
 
-#include "k8s/json_decoder.hpp"
-#include "k8s/list_stream.hpp"
-#include "k8s/watch_stream.hpp"
+#include "k8s/wire_format.hpp"
 
 namespace fairlead::k8s {
 
@@ -85,9 +84,7 @@ const char* name_of(Oddity oddity) {
 /// From decoded objects to the sink; what lists and watches have in common.
 class Reflector::Intake {
  public:
-  explicit Intake(Reflector& reflector) : reflector_(reflector), decoder_(reflector.options_.kind) {}
-
-  JsonDecoder& decoder() { return decoder_; }
+  explicit Intake(Reflector& reflector) : reflector_(reflector) {}
 
   void put(DecodedObject decoded) {
     if (decoded.odd_parts > 0) {
@@ -107,7 +104,6 @@ class Reflector::Intake {
 
  private:
   Reflector& reflector_;
-  JsonDecoder decoder_;
 };
 
 /// One page of a list.
@@ -115,22 +111,27 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
  public:
   ListReader(Reflector& reflector, Intake& intake) : reflector_(reflector), intake_(intake) {}
 
-  void begin(int) noexcept override { reflector_.health_.note_answer(); }
+  void begin(int, std::string_view content_type) noexcept override {
+    reflector_.health_.note_answer();
+    const WireFormat format = format_of(content_type);
+    decoder_ = make_decoder(format, reflector_.options_.kind);
+    stream_ = make_list_stream(format, *this);
+  }
 
   bool take(std::string_view piece) noexcept override {
-    if (!stream_.feed(piece)) malformed_ = true;
+    if (!stream_->feed(piece)) malformed_ = true;
     return !malformed_;
   }
 
   /// After a good end of the request.
   std::expected<ListMetadata, std::string> finish() {
-    if (stream_.oversized_items() > 0)
-      reflector_.note_oddity(Oddity::oversized, stream_.oversized_items(), "left out: objects above 4 MiB");
-    if (malformed_ || !stream_.is_complete()) {
+    if (stream_->oversized_items() > 0)
+      reflector_.note_oddity(Oddity::oversized, stream_->oversized_items(), "left out: objects above 4 MiB");
+    if (malformed_ || !stream_->is_complete()) {
       reflector_.note_oddity(Oddity::list, 1, "a list cannot be read" + fault_);
       return std::unexpected("the answer is no list" + fault_);
     }
-    auto metadata = intake_.decoder().list_metadata(stream_.metadata());
+    auto metadata = decoder_->list_metadata(stream_->metadata());
     if (!metadata || !is_usable_version(metadata->resource_version)) {
       const std::string version = metadata ? metadata->resource_version : std::string();
       if (!version.empty())
@@ -142,9 +143,9 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
   std::uint64_t objects() const { return objects_; }
 
  private:
-  void take_item(std::string& json) override {
+  void take_item(std::string& octets) override {
     if (malformed_) return;
-    auto decoded = intake_.decoder().object(json);
+    auto decoded = decoder_->object(octets);
     if (decoded) {
       ++objects_;
       intake_.put(std::move(*decoded));
@@ -159,7 +160,8 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
 
   Reflector& reflector_;
   Intake& intake_;
-  ListStream stream_{*this};
+  std::unique_ptr<ObjectDecoder> decoder_;  // both from the header on
+  std::unique_ptr<ListStream> stream_;
   bool malformed_ = false;
   std::string fault_;
   std::uint64_t objects_ = 0;
@@ -179,13 +181,18 @@ class Reflector::WatchReader final : public BodySink, private WatchStream::Handl
     is_impatient_ = reflector.has_bookmarks_;
   }
 
-  void begin(int) noexcept override { reflector_.health_.note_answer(); }
+  void begin(int, std::string_view content_type) noexcept override {
+    reflector_.health_.note_answer();
+    const WireFormat format = format_of(content_type);
+    decoder_ = make_decoder(format, reflector_.options_.kind);
+    stream_ = make_watch_stream(format, *this);
+  }
 
   bool take(std::string_view piece) noexcept override {
-    const std::uint64_t before = stream_.oversized_lines();
-    const bool more = stream_.feed(piece);
-    if (stream_.oversized_lines() != before)
-      reflector_.note_oddity(Oddity::oversized, stream_.oversized_lines() - before, "left out: events above 4 MiB");
+    const std::uint64_t before = stream_->oversized_events();
+    const bool more = stream_->feed(piece);
+    if (stream_->oversized_events() != before)
+      reflector_.note_oddity(Oddity::oversized, stream_->oversized_events() - before, "left out: events above 4 MiB");
     return more;
   }
 
@@ -205,8 +212,8 @@ class Reflector::WatchReader final : public BodySink, private WatchStream::Handl
   const std::string& fault() const { return fault_; }
 
  private:
-  bool take_event(std::string& json) override {
-    auto event = intake_.decoder().event(json);
+  bool take_event(std::string& octets) override {
+    auto event = decoder_->event(octets);
     if (!event) {
       if (event.error().is_malformed) {
         // An event is lost; resuming from the last version brings it again.
@@ -287,7 +294,8 @@ class Reflector::WatchReader final : public BodySink, private WatchStream::Handl
 
   Reflector& reflector_;
   Intake intake_;
-  WatchStream stream_{*this};
+  std::unique_ptr<ObjectDecoder> decoder_;  // both from the header on
+  std::unique_ptr<WatchStream> stream_;
   const base::TimePoint start_;
   const milliseconds silence_max_;
   // Also read by the thread that waits.
@@ -405,6 +413,7 @@ Reflector::Step Reflector::list_in_pages(const std::stop_token& stop) {
     if (!token.empty()) query += "&continue=" + percent_encoded(token);
     ApiRequest page = request(std::move(query));
     page.compressed = true;
+    if (prefers_protobuf()) page.accept = accept_protobuf_list;
     page.total_timeout = options_.list_timeout;
     ListReader reader(*this, intake);
     const base::TimePoint page_start = health_.now();
@@ -467,6 +476,7 @@ ApiRequest Reflector::watch_request(std::string query, seconds planned) {
       this->request("watch=1&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(planned.count()) + "&" + query);
   request.total_timeout = planned + options_.watch_slack;
   request.idle_timeout = request.total_timeout;
+  if (prefers_protobuf()) request.accept = accept_protobuf_watch;
   return request;
 }
 
@@ -524,6 +534,10 @@ Reflector::Step Reflector::expired() {
   if (expired_watches_ > 0) step.wait = back_off(expired_watches_ - 1, {});
   ++expired_watches_;
   return step;
+}
+
+bool Reflector::prefers_protobuf() const {
+  return options_.protobuf && options_.kind != Kind::service_import;  // a custom resource
 }
 
 ApiRequest Reflector::request(std::string query) const {

@@ -40,6 +40,7 @@ struct ReflectorOptions {
   base::LogFunction log;
 
   bool streaming_lists = true;  // ask for them; see above
+  bool protobuf = true;         // ask for it; an answer in JSON is read as well
   unsigned page_limit = 500;
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{30'000};
@@ -131,6 +132,7 @@ class Reflector {
                    std::chrono::seconds planned);
   Step expired();
 
+  bool prefers_protobuf() const;
   ApiRequest request(std::string query) const;
   /// Says that a request failed: about the server if it did not answer, else about this kind.
   void report(const ApiResult& result, std::string_view verb, std::string_view why, base::TimePoint start);

@@ -2,16 +2,11 @@
 
 namespace fairlead::k8s {
 
-namespace {
-// A single huge object must not hold its memory for the rest of the process.
-constexpr std::size_t idle_capacity_max = std::size_t{1} << 20;
-}  // namespace
-
-bool WatchStream::feed(std::string_view bytes) {
+bool JsonWatchStream::feed(std::string_view bytes) {
   while (!bytes.empty() && !ended_) {
     const std::size_t newline = bytes.find('\n');
     const std::string_view piece = bytes.substr(0, newline);
-    if (!oversized_ && line_.size() + piece.size() > line_octets_max) {
+    if (!oversized_ && line_.size() + piece.size() > event_octets_max) {
       oversized_ = true;
       line_ = {};
     }

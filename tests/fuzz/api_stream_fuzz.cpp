@@ -11,6 +11,7 @@
 
 #include "k8s/json_decoder.hpp"
 #include "k8s/list_stream.hpp"
+#include "k8s/object_draft.hpp"
 #include "k8s/watch_stream.hpp"
 
 namespace {
@@ -87,7 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t octe
   const std::size_t piece = 1 + data[0] / kind_count;
 
   List whole(kind), cut(kind);
-  ListStream whole_stream(whole), cut_stream(cut);
+  JsonListStream whole_stream(whole), cut_stream(cut);
   const bool whole_ok = feed(whole_stream, text, octets), cut_ok = feed(cut_stream, text, piece);
   require(whole_ok == cut_ok && whole_stream.is_complete() == cut_stream.is_complete());
   require(whole.items == cut.items);
@@ -95,10 +96,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t octe
   static_cast<void>(whole.decoder.list_metadata(whole_stream.metadata()));
 
   Watch whole_watch(kind), cut_watch(kind);
-  WatchStream whole_lines(whole_watch), cut_lines(cut_watch);
+  JsonWatchStream whole_lines(whole_watch), cut_lines(cut_watch);
   require(feed(whole_lines, text, octets) == feed(cut_lines, text, piece));
   require(whole_watch.lines == cut_watch.lines);
 
-  static_cast<void>(decode_status(text));
+  static_cast<void>(decode_json_status(text));
   return 0;
 }

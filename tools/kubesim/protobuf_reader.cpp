@@ -4,78 +4,10 @@
 #include <optional>
 #include <span>
 
+#include "tools/kubesim/protobuf_schema.hpp"
+
 namespace fairlead::kubesim {
 namespace {
-
-enum class Type {
-  text,
-  integer,
-  boolean,
-  message,
-  map,            // of strings: messages with key = 1 and value = 2
-  time,           // seconds = 1; RFC 3339 in JSON
-  int_or_string,  // type = 1, intVal = 2, strVal = 3
-};
-
-struct Field {
-  std::uint32_t number;
-  std::string_view name;
-  Type type;
-  bool is_list;
-  std::span<const Field> fields;  // of a message
-};
-
-// Field numbers of the Kubernetes API's generated.proto files; only what a client may write.
-constexpr Field owner_reference_fields[] = {
-    {1, "kind", Type::text, false, {}},          {3, "name", Type::text, false, {}},
-    {4, "uid", Type::text, false, {}},           {5, "apiVersion", Type::text, false, {}},
-    {6, "controller", Type::boolean, false, {}}, {7, "blockOwnerDeletion", Type::boolean, false, {}}};
-constexpr Field metadata_fields[] = {{1, "name", Type::text, false, {}},
-                                     {2, "generateName", Type::text, false, {}},
-                                     {3, "namespace", Type::text, false, {}},
-                                     {5, "uid", Type::text, false, {}},
-                                     {6, "resourceVersion", Type::text, false, {}},
-                                     {8, "creationTimestamp", Type::time, false, {}},
-                                     {11, "labels", Type::map, false, {}},
-                                     {12, "annotations", Type::map, false, {}},
-                                     {13, "ownerReferences", Type::message, true, owner_reference_fields},
-                                     {14, "finalizers", Type::text, true, {}}};
-constexpr Field namespace_spec_fields[] = {{1, "finalizers", Type::text, true, {}}};
-constexpr Field namespace_status_fields[] = {{1, "phase", Type::text, false, {}}};
-constexpr Field namespace_fields[] = {{1, "metadata", Type::message, false, metadata_fields},
-                                      {2, "spec", Type::message, false, namespace_spec_fields},
-                                      {3, "status", Type::message, false, namespace_status_fields}};
-constexpr Field service_port_fields[] = {
-    {1, "name", Type::text, false, {}},        {2, "protocol", Type::text, false, {}},
-    {3, "port", Type::integer, false, {}},     {4, "targetPort", Type::int_or_string, false, {}},
-    {5, "nodePort", Type::integer, false, {}}, {6, "appProtocol", Type::text, false, {}}};
-constexpr Field service_spec_fields[] = {{1, "ports", Type::message, true, service_port_fields},
-                                         {2, "selector", Type::map, false, {}},
-                                         {3, "clusterIP", Type::text, false, {}},
-                                         {4, "type", Type::text, false, {}},
-                                         {5, "externalIPs", Type::text, true, {}},
-                                         {7, "sessionAffinity", Type::text, false, {}},
-                                         {8, "loadBalancerIP", Type::text, false, {}},
-                                         {9, "loadBalancerSourceRanges", Type::text, true, {}},
-                                         {10, "externalName", Type::text, false, {}},
-                                         {11, "externalTrafficPolicy", Type::text, false, {}},
-                                         {12, "healthCheckNodePort", Type::integer, false, {}},
-                                         {13, "publishNotReadyAddresses", Type::boolean, false, {}},
-                                         {17, "ipFamilyPolicy", Type::text, false, {}},
-                                         {18, "clusterIPs", Type::text, true, {}},
-                                         {19, "ipFamilies", Type::text, true, {}},
-                                         {20, "allocateLoadBalancerNodePorts", Type::boolean, false, {}},
-                                         {21, "loadBalancerClass", Type::text, false, {}},
-                                         {22, "internalTrafficPolicy", Type::text, false, {}},
-                                         {23, "trafficDistribution", Type::text, false, {}}};
-constexpr Field service_fields[] = {{1, "metadata", Type::message, false, metadata_fields},
-                                    {2, "spec", Type::message, false, service_spec_fields}};
-
-std::span<const Field> schema_of(const Kind& kind) {
-  if (&kind == &kind::of_namespace()) return namespace_fields;
-  if (&kind == &kind::service()) return service_fields;
-  return {};
-}
 
 struct Record {
   std::uint32_t number = 0;
@@ -157,41 +89,41 @@ std::uint64_t integer_of(std::string_view message, std::uint32_t number) {
   return found;
 }
 
-std::optional<Json> read_message(std::string_view text, std::span<const Field> fields);
+std::optional<Json> read_message(std::string_view text, std::span<const ProtobufField> fields);
 
-std::optional<Json> read_value(const Field& field, const Record& record) {
-  const bool is_number = field.type == Type::integer || field.type == Type::boolean;
+std::optional<Json> read_value(const ProtobufField& field, const Record& record) {
+  const bool is_number = field.type == ProtobufType::integer || field.type == ProtobufType::boolean;
   if (is_number == record.is_octets) return std::nullopt;
   switch (field.type) {
-    case Type::text: return Json(std::string(record.octets));
-    case Type::integer: return Json(static_cast<std::int64_t>(record.integer));
-    case Type::boolean: return Json(record.integer != 0);
-    case Type::message: return read_message(record.octets, field.fields);
-    case Type::map: return Json(nullptr);  // read by the caller, who holds the map
-    case Type::time: {
+    case ProtobufType::text: return Json(std::string(record.octets));
+    case ProtobufType::integer: return Json(static_cast<std::int64_t>(record.integer));
+    case ProtobufType::boolean: return Json(record.integer != 0);
+    case ProtobufType::message: return read_message(record.octets, field.fields);
+    case ProtobufType::map: return Json(nullptr);  // read by the caller, who holds the map
+    case ProtobufType::time: {
       const auto seconds = static_cast<std::int64_t>(integer_of(record.octets, 1));
       // Go's zero time, which stands for none, and what RFC 3339 cannot print.
       constexpr std::int64_t year_10000 = 253'402'300'800;
       if (seconds <= 0 || seconds >= year_10000) return Json(nullptr);
       return Json(print_time(seconds));
     }
-    case Type::int_or_string:
+    case ProtobufType::int_or_string:
       if (integer_of(record.octets, 1) == 1) return Json(std::string(octets_of(record.octets, 3)));
       return Json(static_cast<std::int32_t>(integer_of(record.octets, 2)));
   }
   return std::nullopt;
 }
 
-std::optional<Json> read_message(std::string_view text, std::span<const Field> fields) {
+std::optional<Json> read_message(std::string_view text, std::span<const ProtobufField> fields) {
   Json message = Json::object();
   Reader reader(text);
   while (const auto record = reader.next()) {
-    for (const Field& field : fields) {
+    for (const ProtobufField& field : fields) {
       if (field.number != record->number) continue;
       auto value = read_value(field, *record);
       if (!value) return std::nullopt;
       Json& place = message[std::string(field.name)];
-      if (field.type == Type::map) {
+      if (field.type == ProtobufType::map) {
         place[std::string(octets_of(record->octets, 1))] = std::string(octets_of(record->octets, 2));
       } else if (field.is_list) {
         place.push_back(std::move(*value));
@@ -199,7 +131,7 @@ std::optional<Json> read_message(std::string_view text, std::span<const Field> f
         place = std::move(*value);
       }
       // Go writes the fields of a struct even when they are empty or 0; JSON leaves those out.
-      if (place.is_null() || place == "" || (field.type == Type::integer && place == 0)) {
+      if (place.is_null() || place == "" || (field.type == ProtobufType::integer && place == 0)) {
         message.erase(std::string(field.name));
       }
     }
@@ -210,14 +142,17 @@ std::optional<Json> read_message(std::string_view text, std::span<const Field> f
 
 }  // namespace
 
-bool has_protobuf_schema(const Kind& kind) { return !schema_of(kind).empty(); }
+bool has_protobuf_schema(const Kind& kind) {
+  // What kubectl's generators send.
+  return &kind == &kind::of_namespace() || &kind == &kind::service();
+}
 
 std::expected<Json, std::string> read_protobuf(const Kind& kind, std::string_view body) {
   static constexpr std::string_view magic("k8s\0", 4);
   if (!body.starts_with(magic)) return std::unexpected("the body does not begin as Kubernetes protobuf");
   const std::string_view envelope = body.substr(magic.size());
   const std::string_view type = octets_of(envelope, 1);
-  auto object = read_message(octets_of(envelope, 2), schema_of(kind));
+  auto object = read_message(octets_of(envelope, 2), protobuf_schema_of(kind));
   if (!object) return std::unexpected("the body is not the protobuf of a " + std::string(kind.name));
   if (const auto version = octets_of(type, 1); !version.empty()) (*object)["apiVersion"] = std::string(version);
   if (const auto name = octets_of(type, 2); !name.empty()) (*object)["kind"] = std::string(name);

@@ -1,7 +1,7 @@
 // Protobuf bodies of writes, turned into JSON.
 //
 // kubectl's generators (`kubectl create namespace`, `kubectl create service`) send their objects so, whatever the
-// server prefers. Namespaces and Services are read; answers are always JSON, which every client accepts.
+// server prefers. Namespaces and Services are read.
 //
 // Threads: a function on values.
 // Limits: the text bounds everything: each field is read once; messages nest as deep as the schema, no deeper.

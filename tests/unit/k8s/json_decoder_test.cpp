@@ -1,4 +1,5 @@
 #include "k8s/json_decoder.hpp"
+#include "k8s/object_draft.hpp"
 
 #include <doctest/doctest.h>
 
@@ -409,12 +410,12 @@ TEST_CASE("list metadata gives the resource version and the continue token") {
 }
 
 TEST_CASE("a Status is told from other bodies") {
-  const auto status = decode_status(
+  const auto status = decode_json_status(
       R"({"kind":"Status","metadata":{},"status":"Failure","message":"slow down","reason":"TooManyRequests","details":{"retryAfterSeconds":3},"code":429})");
   REQUIRE(status);
   CHECK(status->code == 429);
   CHECK(status->message == "slow down");
   CHECK(status->retry_after == std::chrono::seconds(3));
   for (const char* other : {"", "<html>", "{}", R"({"kind":"ServiceList"})", R"({"kind":"Status","code")"})
-    CHECK_FALSE(decode_status(other));
+    CHECK_FALSE(decode_json_status(other));
 }

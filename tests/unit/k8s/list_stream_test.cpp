@@ -23,7 +23,7 @@ struct Read {
 
 Read read(std::string_view text, std::size_t piece) {
   Items items;
-  ListStream stream(items);
+  JsonListStream stream(items);
   Read result;
   for (std::size_t at = 0; at < text.size() && result.ok; at += piece) result.ok = stream.feed(text.substr(at, piece));
   result.complete = stream.is_complete();
@@ -104,11 +104,11 @@ TEST_CASE("an item above the limit is left out and counted, those around it are 
 
 TEST_CASE("endless nesting and endless keys cost no memory") {
   Items items;
-  ListStream stream(items);
+  JsonListStream stream(items);
   REQUIRE(stream.feed(R"({"x":)"));
   const std::string nest(65536, '[');
   for (int i = 0; i < 64; ++i) CHECK(stream.feed(nest));
-  ListStream other(items);
+  JsonListStream other(items);
   REQUIRE(other.feed(R"({")"));
   for (int i = 0; i < 64; ++i) CHECK(other.feed(nest));
   CHECK(items.texts.empty());

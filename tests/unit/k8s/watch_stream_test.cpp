@@ -24,7 +24,7 @@ TEST_CASE("events are lines, whatever the pieces they arrive in") {
   for (std::size_t piece = 1; piece <= text.size(); ++piece) {
     CAPTURE(piece);
     Lines lines;
-    WatchStream stream(lines);
+    JsonWatchStream stream(lines);
     for (std::size_t at = 0; at < text.size(); at += piece) CHECK(stream.feed(text.substr(at, piece)));
     CHECK(lines.texts == std::vector<std::string>{"{\"a\":1}", "{\"b\":\"\\n\"}\r", "{}"});
   }
@@ -33,7 +33,7 @@ TEST_CASE("events are lines, whatever the pieces they arrive in") {
 TEST_CASE("a handler that has enough gets no more") {
   Lines lines;
   lines.limit = 2;
-  WatchStream stream(lines);
+  JsonWatchStream stream(lines);
   CHECK_FALSE(stream.feed("1\n2\n3\n"));
   CHECK_FALSE(stream.feed("4\n"));
   CHECK(lines.texts.size() == 2);
@@ -41,10 +41,10 @@ TEST_CASE("a handler that has enough gets no more") {
 
 TEST_CASE("a line above the limit is left out and counted, the next one is not") {
   Lines lines;
-  WatchStream stream(lines);
+  JsonWatchStream stream(lines);
   const std::string piece(1 << 20, 'x');
   for (int i = 0; i < 6; ++i) CHECK(stream.feed(piece));
   CHECK(stream.feed("\n{}\n"));
   CHECK(lines.texts == std::vector<std::string>{"{}"});
-  CHECK(stream.oversized_lines() == 1);
+  CHECK(stream.oversized_events() == 1);
 }

@@ -1,0 +1,311 @@
+#include "k8s/object_draft.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace fairlead::k8s {
+
+namespace {
+
+constexpr std::size_t object_name_octets_max = 253;  // RFC 1123 subdomain
+constexpr std::size_t label_value_octets_max = 63;
+constexpr std::size_t external_name_octets_max = 254;  // a subdomain with a dot at its end
+constexpr std::size_t port_name_octets_max = 62;       // an underscore stands in front of it in the label
+
+std::optional<Protocol> protocol_from(std::string_view text) {
+  if (text == "TCP") return Protocol::tcp;
+  if (text == "UDP") return Protocol::udp;
+  if (text == "SCTP") return Protocol::sctp;
+  return std::nullopt;
+}
+
+/// RFC 3339 in UTC, as Go writes it: "2026-01-02T15:04:05Z", with up to nine digits of a second.
+std::optional<std::chrono::system_clock::time_point> time_from(std::string_view text) {
+  const auto number = [&](std::size_t at, std::size_t digits) -> int {
+    int value = -1;
+    if (at + digits > text.size()) return -1;
+    const auto [end, fault] = std::from_chars(text.data() + at, text.data() + at + digits, value);
+    return fault == std::errc() && end == text.data() + at + digits ? value : -1;
+  };
+  if (text.size() < 20 || text.size() > 30 || text.back() != 'Z' || text[4] != '-' || text[7] != '-' ||
+      text[10] != 'T' || text[13] != ':' || text[16] != ':') {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+                                         std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                         std::chrono::day(static_cast<unsigned>(number(8, 2))));
+  const int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
+  if (!date.ok() || number(0, 4) < 1970 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
+      second > 60) {
+    return std::nullopt;
+  }
+  std::int64_t nanoseconds = 0;
+  if (text[19] == '.') {
+    const std::size_t digits = text.size() - 21;
+    const int fraction = digits == 0 ? -1 : number(20, digits);
+    if (fraction < 0) return std::nullopt;
+    nanoseconds = fraction;
+    for (std::size_t i = digits; i < 9; ++i) nanoseconds *= 10;
+  } else if (text.size() != 20) {
+    return std::nullopt;
+  }
+  return std::chrono::time_point_cast<std::chrono::system_clock::duration>(
+      std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+      std::chrono::seconds(second) + std::chrono::nanoseconds(nanoseconds));
+}
+
+}  // namespace
+
+bool is_dns_subdomain(std::string_view text) {
+  if (text.empty() || text.size() > object_name_octets_max) return false;
+  while (true) {
+    const std::size_t dot = text.find('.');
+    const std::string_view label = text.substr(0, dot);
+    // A label of an object's name may be longer than DNS allows; such a name never becomes part of one.
+    if (label.empty() || label.front() == '-' || label.back() == '-') return false;
+    if (!std::ranges::all_of(label,
+                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }))
+      return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
+bool is_dns_label(std::string_view text) {
+  return text.size() <= 63 && text.find('.') == std::string_view::npos && is_dns_subdomain(text);
+}
+
+bool is_cluster_id(std::string_view text) {
+  return !text.empty() && text.front() != '_' && text.size() <= label_value_octets_max &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+         });
+}
+
+std::optional<WatchEvent::Type> event_type_from(std::string_view text) {
+  if (text == "ADDED" || text == "MODIFIED") return WatchEvent::Type::added_or_modified;
+  if (text == "DELETED") return WatchEvent::Type::deleted;
+  if (text == "BOOKMARK") return WatchEvent::Type::bookmark;
+  if (text == "ERROR") return WatchEvent::Type::error;
+  return std::nullopt;
+}
+
+void MetadataDraft::set_resource_version(std::string_view text) {
+  if (text.size() <= resource_version_octets_max) resource_version = text;
+}
+
+void MetadataDraft::set_last_change(std::string_view text) { last_change = time_from(text); }
+
+void MetadataDraft::name(WatchEvent& event, Kind kind) {
+  event.resource_version = std::move(resource_version);
+  event.object.key = std::move(key);
+  event.ends_initial_events = event.type == WatchEvent::Type::bookmark && ends_initial_events;
+  if (kind == Kind::kNamespace) event.object.key.namespace_name.clear();
+}
+
+template <typename Port>
+void PortDraft<Port>::set_name(std::string_view name) {
+  // A name that cannot be a label leaves the port nameless: it still counts at the bare Service name.
+  if (is_dns_label(name) && name.size() <= port_name_octets_max) {
+    port_.name = name;
+  } else if (!name.empty()) {
+    ++odd_parts_;
+  }
+}
+
+template <typename Port>
+void PortDraft<Port>::set_protocol(std::string_view name) {
+  const auto protocol = protocol_from(name);
+  if (protocol) port_.protocol = *protocol;
+  is_usable_ = is_usable_ && protocol.has_value();
+}
+
+template <typename Port>
+void PortDraft<Port>::set_port(std::int64_t number) {
+  has_number_ = true;
+  is_usable_ = is_usable_ && number > 0 && number <= 65535;
+  if (is_usable_) port_.port = static_cast<std::uint16_t>(number);
+}
+
+template <typename Port>
+void PortDraft<Port>::finish(std::vector<Port>& ports) {
+  if (has_number_ && is_usable_) {
+    ports.push_back(std::move(port_));
+  } else if (!is_usable_) {
+    ++odd_parts_;
+  }
+}
+
+template class PortDraft<ServicePort>;
+template class PortDraft<EndpointPort>;
+
+void ObjectDraft::add_address(std::string_view text, std::vector<base::IpAddress>& addresses) {
+  const auto address = base::IpAddress::parse(text);
+  if (address) {
+    addresses.push_back(*address);
+  } else {
+    ++odd_parts;
+  }
+}
+
+bool ObjectDraft::set_service_type(std::string_view type) {
+  if (type == "ClusterIP" || type.empty()) {
+    service.type = Service::Type::cluster_ip;
+  } else if (type == "NodePort") {
+    service.type = Service::Type::node_port;
+  } else if (type == "LoadBalancer") {
+    service.type = Service::Type::load_balancer;
+  } else if (type == "ExternalName") {
+    service.type = Service::Type::external_name;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void ObjectDraft::add_cluster_ip(std::string_view text, std::vector<base::IpAddress>& into) {
+  if (text == "None") {
+    service.headless = true;
+  } else if (!text.empty()) {
+    add_address(text, into);
+  }
+}
+
+void ObjectDraft::set_external_name(std::string_view name) {
+  if (name.size() <= external_name_octets_max) {
+    service.external_name = name;
+  } else {
+    ++odd_parts;
+  }
+}
+
+void ObjectDraft::finish_service_spec() {
+  if (service.type == Service::Type::external_name) {
+    service.headless = false;
+    return;
+  }
+  service.external_name.clear();
+  // API servers before 1.20 know clusterIP alone.
+  if (!service.headless) service.cluster_ips = cluster_ips.empty() ? std::move(cluster_ip) : std::move(cluster_ips);
+}
+
+void ObjectDraft::add_ingress(std::string_view ip, std::string_view host_name) {
+  if (!ip.empty()) {
+    add_address(ip, ingress_ips);
+  } else if (host_name.size() > external_name_octets_max) {
+    ++odd_parts;
+  } else if (!host_name.empty()) {
+    ingress_names.emplace_back(host_name);
+  }
+}
+
+void ObjectDraft::set_address_type(std::string_view type) {
+  slice_has_type = true;
+  if (type == "IPv4") slice_is_v4 = true;
+  if (type == "IPv6") slice_is_v4 = false;
+}
+
+void ObjectDraft::set_endpoint_hostname(std::string_view name, Endpoint& endpoint) {
+  if (is_dns_label(name)) {
+    endpoint.hostname = name;
+  } else if (!name.empty()) {
+    ++odd_parts;
+  }
+}
+
+void ObjectDraft::set_endpoint_zone(std::string_view zone, Endpoint& endpoint) {
+  if (zone.size() <= label_value_octets_max) {
+    endpoint.zone = zone;
+  } else {
+    ++odd_parts;
+  }
+}
+
+void ObjectDraft::set_endpoint_target(std::string_view kind, std::string_view name, Endpoint& endpoint) {
+  // A Pod's name may hold dots or be too long for a label: the address stands in for it then.
+  if (kind == "Pod" && is_dns_label(name)) endpoint.target_ref_name = name;
+}
+
+void ObjectDraft::add_endpoint(Endpoint endpoint) {
+  if (!endpoint.addresses.empty()) slice_endpoints.push_back(std::move(endpoint));
+}
+
+void ObjectDraft::set_pod_ip(std::string_view text) {
+  pod.address = base::IpAddress::parse(text);
+  if (!pod.address && !text.empty()) ++odd_parts;
+}
+
+bool ObjectDraft::set_import_type(std::string_view type) {
+  import.headless = type == "Headless";
+  return import.headless || type == "ClusterSetIP" || type.empty();
+}
+
+std::expected<DecodedObject, std::string> ObjectDraft::finish() {
+  DecodedObject decoded;
+  decoded.odd_parts = odd_parts;
+  decoded.key = std::move(metadata.key);
+  decoded.resource_version = std::move(metadata.resource_version);
+  if (kind == Kind::kNamespace) {
+    decoded.key.namespace_name.clear();
+    if (!is_dns_label(decoded.key.name)) return std::unexpected("metadata.name is no DNS label");
+    decoded.content = Namespace{decoded.key.name};
+    return decoded;
+  }
+  if (!is_dns_label(decoded.key.namespace_name)) return std::unexpected("metadata.namespace is no DNS label");
+  if (kind == Kind::service || kind == Kind::service_import) {
+    if (!is_dns_label(decoded.key.name)) return std::unexpected("metadata.name is no DNS label");
+  } else if (!is_dns_subdomain(decoded.key.name)) {
+    return std::unexpected("metadata.name is no DNS subdomain");
+  }
+  switch (kind) {
+    case Kind::service:
+      service.key = decoded.key;
+      service.ingress_ips = std::move(ingress_ips);
+      service.ingress_names = std::move(ingress_names);
+      decoded.content = std::move(service);
+      return decoded;
+    case Kind::service_import:
+      import.key = decoded.key;
+      if (import.headless) import.ips.clear();
+      decoded.content = std::move(import);
+      return decoded;
+    case Kind::pod:
+      pod.key = decoded.key;
+      decoded.content = std::move(pod);
+      return decoded;
+    case Kind::kNamespace:
+    case Kind::endpoint_slice: break;
+  }
+  return finish_slice(std::move(decoded));
+}
+
+std::expected<DecodedObject, std::string> ObjectDraft::finish_slice(DecodedObject decoded) {
+  if (!slice_has_type) return std::unexpected("addressType is missing");
+  for (std::string* const name : {&metadata.service_name, &metadata.multicluster_service_name}) {
+    if (!slice_is_v4 || is_dns_label(*name)) continue;
+    if (!name->empty()) ++decoded.odd_parts;
+    name->clear();
+  }
+  if (!slice_is_v4 || (metadata.service_name.empty() && metadata.multicluster_service_name.empty())) {
+    return decoded;  // host names, or of no Service
+  }
+  if (!is_cluster_id(metadata.source_cluster)) {
+    if (!metadata.source_cluster.empty()) ++decoded.odd_parts;
+    metadata.source_cluster.clear();
+  }
+  for (Endpoint& endpoint : slice_endpoints) {
+    decoded.odd_parts += static_cast<std::uint32_t>(std::erase_if(
+        endpoint.addresses, [&](const base::IpAddress& address) { return address.is_v4() != *slice_is_v4; }));
+  }
+  std::erase_if(slice_endpoints, [](const Endpoint& endpoint) { return endpoint.addresses.empty(); });
+  decoded.content = EndpointSlice{.key = decoded.key,
+                                  .service_name = std::move(metadata.service_name),
+                                  .multicluster_service_name = std::move(metadata.multicluster_service_name),
+                                  .source_cluster = std::move(metadata.source_cluster),
+                                  .ports = std::move(slice_ports),
+                                  .endpoints = std::move(slice_endpoints),
+                                  .last_change = metadata.last_change};
+  return decoded;
+}
+
+}  // namespace fairlead::k8s
