@@ -22,6 +22,7 @@
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 
 #include "k8s/gzip_stream.hpp"
@@ -132,7 +133,9 @@ void prepare_socket(tcp::socket& socket, const ApiUrl& url) {
 /// One request under way: where the library's threads and the waiting caller meet.
 class Exchange {
  public:
-  explicit Exchange(BodySink& sink) : sink_(sink), last_activity_(SteadyClock::now()) {}
+  /// `on_header` gets the status of an answer, as soon as there is one.
+  Exchange(BodySink& sink, std::unique_ptr<RequestGate::Pass> pass, std::function<void(int)> on_header)
+      : sink_(sink), pass_(std::move(pass)), on_header_(std::move(on_header)), last_activity_(SteadyClock::now()) {}
 
   // From the library's threads. delivery_ keeps the pieces in order and is held while the sink works; mutex_ is
   // taken after it and never held for long.
@@ -147,6 +150,8 @@ class Exchange {
       retry_after_ = retry_after;
       last_activity_ = SteadyClock::now();
     }
+    pass_.reset();
+    on_header_(status);
     sink_.begin(status, content_type);
     deliver(early_);
     early_ = {};
@@ -174,6 +179,7 @@ class Exchange {
 
   void finish(std::string fault) {
     const std::scoped_lock delivery(delivery_);
+    pass_.reset();
     const std::scoped_lock lock(mutex_);
     done_ = true;
     fault_ = std::move(fault);
@@ -249,6 +255,8 @@ class Exchange {
 
   BodySink& sink_;
   std::mutex delivery_;
+  std::unique_ptr<RequestGate::Pass> pass_;  // until the header is here
+  const std::function<void(int)> on_header_;
   std::string early_;
   std::string error_text_;
   std::unique_ptr<GzipStream> gzip_;
@@ -332,8 +340,16 @@ std::string printable(std::string_view text, std::size_t octets_max) {
 
 class CpprestClient final : public ApiClient {
  public:
-  explicit CpprestClient(ApiAccess access)
-      : credentials_(std::make_shared<Credentials>(std::move(access))), client_(base_uri(), configuration()) {}
+  CpprestClient(ApiAccess access, ApiLimits limits)
+      : credentials_(std::make_shared<Credentials>(std::move(access))),
+        gate_(limits),
+        client_(base_uri(), configuration()) {
+    const ApiUrl& url = credentials_->access().url;
+    const bool brackets = url.host.find(':') != std::string::npos;
+    counters_.with([&](ApiCounters& counters) {
+      counters.host = (brackets ? "[" + url.host + "]" : url.host) + ":" + std::to_string(url.port);
+    });
+  }
 
   ApiResult get(const ApiRequest& request, BodySink& sink, std::stop_token stop) override {
     ApiResult result;
@@ -346,7 +362,15 @@ class CpprestClient final : public ApiClient {
       result.message = token.error();
       return result;
     }
-    const auto exchange = std::make_shared<Exchange>(sink);
+    base::Duration waited{};
+    auto pass = gate_.enter(request.is_watch, stop, waited);
+    if (!pass) {
+      result.phase = ApiResult::Phase::cancelled;
+      return result;
+    }
+    const auto exchange = std::make_shared<Exchange>(sink, std::move(pass), [this](int status) {
+      counters_.with([&](ApiCounters& counters) { ++counters.requests[std::to_string(status)]; });
+    });
     const auto start = SteadyClock::now();
     pplx::cancellation_token_source cancellation;
     try {
@@ -359,10 +383,16 @@ class CpprestClient final : public ApiClient {
     if (reason) cancellation.cancel();
     // The sink is the caller's: not one step of the library may be left when this returns.
     exchange->wait_for_end();
-    return conclude(*exchange, reason);
+    result = conclude(*exchange, reason);
+    count(request, result, SteadyClock::now() - start, waited);
+    return result;
   }
 
   std::string url() const override { return credentials_->access().url.to_string(); }
+
+  ApiCounters counters() const override {
+    return counters_.with([](const ApiCounters& counters) { return counters; });
+  }
 
  private:
   web::uri base_uri() const {
@@ -463,6 +493,17 @@ class CpprestClient final : public ApiClient {
     return result;
   }
 
+  void count(const ApiRequest& request, const ApiResult& result, base::Duration took, base::Duration waited) {
+    if (result.phase == ApiResult::Phase::cancelled) return;
+    const auto seconds = [](base::Duration time) { return std::chrono::duration<double>(time).count(); };
+    counters_.with([&](ApiCounters& counters) {
+      if (result.http_status == 0) ++counters.requests["<error>"];
+      if (request.is_watch) return;
+      counters.duration.observe(seconds(took), request_duration_bounds);
+      counters.rate_limiter.observe(seconds(waited), request_duration_bounds);
+    });
+  }
+
   static void describe_error(const std::string& text, ApiResult& result) {
     result.message = "HTTP " + std::to_string(result.http_status);
     if (auto status = decode_status(text)) {
@@ -475,12 +516,14 @@ class CpprestClient final : public ApiClient {
   }
 
   std::shared_ptr<Credentials> credentials_;
+  RequestGate gate_;
+  base::Guarded<ApiCounters> counters_;
   http::client::http_client client_;
 };
 
 }  // namespace
 
-std::expected<std::unique_ptr<ApiClient>, std::string> ApiClient::create(ApiAccess access) {
+std::expected<std::unique_ptr<ApiClient>, std::string> ApiClient::create(ApiAccess access, ApiLimits limits) {
   start_thread_pool_once();
   try {
     const Credentials credentials(access);
@@ -489,7 +532,7 @@ std::expected<std::unique_ptr<ApiClient>, std::string> ApiClient::create(ApiAcce
       ssl::context context(ssl::context::sslv23);
       prepare_tls(context, credentials);
     }
-    return std::make_unique<CpprestClient>(std::move(access));
+    return std::make_unique<CpprestClient>(std::move(access), limits);
   } catch (const std::exception& error) {
     return std::unexpected(std::string(error.what()));
   }

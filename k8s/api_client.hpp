@@ -18,8 +18,10 @@
 #include <string>
 #include <string_view>
 
+#include "k8s/api_counters.hpp"
 #include "k8s/credentials.hpp"
 #include "k8s/object_decoder.hpp"
+#include "k8s/request_gate.hpp"
 
 namespace fairlead::k8s {
 
@@ -40,6 +42,7 @@ class BodySink {
 struct ApiRequest {
   std::string target;  // path and query, percent-encoded, behind the base path of the URL
   std::string accept = "application/json";
+  bool is_watch = false;                             // long, and not subject to the rate limit
   bool compressed = false;                           // ask for gzip: for lists, which are large
   std::chrono::milliseconds answer_timeout{30'000};  // until the header is there, connecting included
   std::chrono::milliseconds idle_timeout{30'000};    // between two pieces of the body
@@ -67,12 +70,13 @@ struct ApiResult {
 class ApiClient {
  public:
   /// Reads the credentials once, to report what is wrong with them at once.
-  static std::expected<std::unique_ptr<ApiClient>, std::string> create(ApiAccess access);
+  static std::expected<std::unique_ptr<ApiClient>, std::string> create(ApiAccess access, ApiLimits limits = {});
   virtual ~ApiClient() = default;
 
   virtual ApiResult get(const ApiRequest& request, BodySink& sink, std::stop_token stop = {}) = 0;
   /// Where requests go, for messages.
   virtual std::string url() const = 0;
+  virtual ApiCounters counters() const = 0;
 };
 
 /// Keeps a small body, for callers that want all of it; ends the request at `octets_max`.

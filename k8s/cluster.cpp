@@ -134,6 +134,7 @@ class ApiCluster final : public Cluster {
       sum.skipped_objects += one.skipped_objects;
       sum.streamed_lists += one.streamed_lists;
       sum.silent_watches += one.silent_watches;
+      sum.protobuf_answers += one.protobuf_answers;
       for (std::size_t oddity = 0; oddity < oddity_count; ++oddity) {
         add(sum.odd, {resource_of(reflector->kind()), name_of(static_cast<Oddity>(oddity)), one.oddities[oddity]});
       }
@@ -146,6 +147,7 @@ class ApiCluster final : public Cluster {
       sum.names += clusterset_->publisher.names();
     }
     sum.api_reachable = health_.is_reachable();
+    sum.api = client_->counters();
     return sum;
   }
 
@@ -179,7 +181,7 @@ class ApiCluster final : public Cluster {
 std::expected<std::unique_ptr<Cluster>, std::string> Cluster::create(ClusterOptions options) {
   auto access = access_of(options);
   if (!access) return std::unexpected(access.error());
-  auto client = ApiClient::create(std::move(*access));
+  auto client = ApiClient::create(std::move(*access), options.api_limits);
   if (!client) return std::unexpected(client.error());
   return std::make_unique<ApiCluster>(std::move(options), std::move(*client));
 }

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "k8s/api_counters.hpp"
 #include "k8s/cluster_table.hpp"
+#include "k8s/request_gate.hpp"
 #include "zones/base/ip_address.hpp"
 #include "zones/base/log.hpp"
 #include "zones/dns/domain_name.hpp"
@@ -24,6 +26,7 @@ struct ClusterOptions {
   std::string endpoint;  // URL
   std::string client_certificate_file, client_key_file, ca_file;
   std::string kubeconfig_file, kubeconfig_context;
+  ApiLimits api_limits = {};
 
   // How objects become names.
   std::uint32_t ttl = 5;
@@ -59,6 +62,7 @@ struct ClusterCounters {
   bool api_reachable = false;
   std::uint64_t streamed_lists = 0;
   std::uint64_t silent_watches = 0;
+  std::uint64_t protobuf_answers = 0;
   /// What was wrong with what the API server sent, by kind; see Oddity in reflector.hpp.
   struct Odd {
     const char* resource;  // "services"
@@ -66,6 +70,7 @@ struct ClusterCounters {
     std::uint64_t count;
   };
   std::vector<Odd> odd = {};
+  ApiCounters api = {};
 };
 
 class Cluster {

@@ -112,8 +112,7 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
   ListReader(Reflector& reflector, Intake& intake) : reflector_(reflector), intake_(intake) {}
 
   void begin(int, std::string_view content_type) noexcept override {
-    reflector_.health_.note_answer();
-    const WireFormat format = format_of(content_type);
+    const WireFormat format = reflector_.note_answer(content_type);
     decoder_ = make_decoder(format, reflector_.options_.kind);
     stream_ = make_list_stream(format, *this);
   }
@@ -182,8 +181,7 @@ class Reflector::WatchReader final : public BodySink, private WatchStream::Handl
   }
 
   void begin(int, std::string_view content_type) noexcept override {
-    reflector_.health_.note_answer();
-    const WireFormat format = format_of(content_type);
+    const WireFormat format = reflector_.note_answer(content_type);
     decoder_ = make_decoder(format, reflector_.options_.kind);
     stream_ = make_watch_stream(format, *this);
   }
@@ -334,6 +332,7 @@ ReflectorCounters Reflector::counters() const {
   counters.events = read(counts_.events);
   counters.streamed_lists = read(counts_.streamed_lists);
   counters.silent_watches = read(counts_.silent_watches);
+  counters.protobuf_answers = read(counts_.protobuf_answers);
   std::ranges::transform(counts_.oddities, counters.oddities.begin(), read);
   for (const Oddity skipped : {Oddity::part, Oddity::object, Oddity::oversized})
     counters.skipped_objects += counters.oddities[static_cast<std::size_t>(skipped)];
@@ -475,6 +474,7 @@ ApiRequest Reflector::watch_request(std::string query, seconds planned) {
   ApiRequest request =
       this->request("watch=1&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(planned.count()) + "&" + query);
   request.total_timeout = planned + options_.watch_slack;
+  request.is_watch = true;
   request.idle_timeout = request.total_timeout;
   if (prefers_protobuf()) request.accept = accept_protobuf_watch;
   return request;
@@ -590,6 +590,13 @@ void Reflector::report_good() {
   if (in_trouble_) log(base::LogLevel::info, "in step again");
   in_trouble_ = false;
   trouble_throttle_ = {};
+}
+
+WireFormat Reflector::note_answer(std::string_view content_type) {
+  health_.note_answer();
+  const WireFormat format = format_of(content_type);
+  if (format == WireFormat::protobuf) counts_.protobuf_answers.fetch_add(1, std::memory_order_relaxed);
+  return format;
 }
 
 void Reflector::note_oddity(Oddity oddity, std::uint64_t count, std::string_view what) {

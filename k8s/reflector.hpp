@@ -29,6 +29,7 @@
 #include "k8s/api_client.hpp"
 #include "k8s/api_health.hpp"
 #include "k8s/object_sink.hpp"
+#include "k8s/wire_format.hpp"
 #include "zones/base/log.hpp"
 
 namespace fairlead::k8s {
@@ -86,6 +87,7 @@ struct ReflectorCounters {
   std::uint64_t skipped_objects = 0;  // and parts of objects
   std::uint64_t streamed_lists = 0;   // of the lists, those that came as the beginning of a watch
   std::uint64_t silent_watches = 0;   // ended because even bookmarks stayed away
+  std::uint64_t protobuf_answers = 0;
   std::array<std::uint64_t, oddity_count> oddities{};
 };
 
@@ -137,6 +139,8 @@ class Reflector {
   /// Says that a request failed: about the server if it did not answer, else about this kind.
   void report(const ApiResult& result, std::string_view verb, std::string_view why, base::TimePoint start);
   void report_good();
+  /// The header of an answer is here; the format of its body.
+  WireFormat note_answer(std::string_view content_type);
   void note_oddity(Oddity oddity, std::uint64_t count, std::string_view what);
   void log(base::LogLevel level, std::string_view text) const;
   /// How long to wait behind the nth failure in a row (from 0).
@@ -148,7 +152,7 @@ class Reflector {
 
   struct Counts {
     std::atomic<std::uint64_t> lists{0}, list_failures{0}, watches{0}, watch_failures{0}, events{0};
-    std::atomic<std::uint64_t> streamed_lists{0}, silent_watches{0};
+    std::atomic<std::uint64_t> streamed_lists{0}, silent_watches{0}, protobuf_answers{0};
     std::array<std::atomic<std::uint64_t>, oddity_count> oddities{};
   };
   enum class Streaming : std::uint8_t { untried, proven, refused };

@@ -57,6 +57,7 @@ k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
     cluster.kubeconfig_file = options.kubeconfig->file;
     cluster.kubeconfig_context = options.kubeconfig->context;
   }
+  cluster.api_limits = {options.apiserver_qps, options.apiserver_burst, options.apiserver_max_inflight};
   cluster.ttl = options.ttl;
   cluster.pod_names = options.pods != KubernetesOptions::Pods::disabled;
   cluster.watch_pods = options.pods == KubernetesOptions::Pods::verified;
@@ -83,6 +84,9 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.ca_file)
       .add(options.kubeconfig_file)
       .add(options.kubeconfig_context)
+      .add(options.api_limits.qps)
+      .add(options.api_limits.burst)
+      .add(options.api_limits.max_inflight)
       .add(options.ttl)
       .add(options.pod_names)
       .add(options.watch_pods)

@@ -161,6 +161,37 @@ void collect_forward(const ForwardSource& source, std::vector<MetricFamily>& fam
   }
 }
 
+namespace {
+
+template <std::size_t size>
+void add_histogram(std::vector<MetricFamily>& families, const char* name, const char* help, MetricLabels labels,
+                   const k8s::DurationHistogram<size>& histogram, const std::array<double, size>& bounds) {
+  MetricSample sample;
+  sample.labels = std::move(labels);
+  sample.bounds.assign(bounds.begin(), bounds.end());
+  sample.counts.assign(histogram.counts.begin(), histogram.counts.end());
+  sample.sum = histogram.sum_seconds;
+  families.push_back({name, help, MetricType::histogram, {std::move(sample)}});
+}
+
+/// Labels and buckets are those of CoreDNS, which are client-go's.
+void collect_api(const k8s::ApiCounters& api, const MetricLabels& labels, std::vector<MetricFamily>& families) {
+  for (const auto& [code, count] : api.requests) {
+    add(families, MetricType::counter, "coredns_kubernetes_rest_client_requests_total",
+        "Number of HTTP requests, partitioned by status code, method, and host.",
+        with(with(with(labels, "code", code), "method", "GET"), "host", api.host), count);
+  }
+  const MetricLabels of_host = with(with(labels, "verb", "GET"), "host", api.host);
+  add_histogram(families, "coredns_kubernetes_rest_client_request_duration_seconds",
+                "Request latency in seconds. Broken down by verb and host.", of_host, api.duration,
+                k8s::request_duration_bounds);
+  add_histogram(families, "coredns_kubernetes_rest_client_rate_limiter_duration_seconds",
+                "Client side rate limiter latency in seconds. Broken down by verb and host.", of_host, api.rate_limiter,
+                k8s::request_duration_bounds);
+}
+
+}  // namespace
+
 void collect_cluster(const k8s::Cluster& cluster, const MetricLabels& labels, std::vector<MetricFamily>& families) {
   const k8s::ClusterCounters counters = cluster.counters();
   const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
@@ -185,8 +216,11 @@ void collect_cluster(const k8s::Cluster& cluster, const MetricLabels& labels, st
           counters.skipped_objects);
   counter("fairlead_kubernetes_streamed_lists_total", "Lists that came as the beginning of a watch.",
           counters.streamed_lists);
+  counter("fairlead_kubernetes_protobuf_answers_total", "Lists and watches that the API server answered in protobuf.",
+          counters.protobuf_answers);
   counter("fairlead_kubernetes_silent_watches_total", "Watches taken up anew because even bookmarks stayed away.",
           counters.silent_watches);
+  collect_api(counters.api, labels, families);
   for (const auto& odd : counters.odd) {
     add(families, MetricType::counter, "fairlead_kubernetes_odd_input_total",
         "What the API server sent and could not be used, by resource and reason.",

@@ -37,6 +37,18 @@ def test_a_new_service_is_answered_and_a_deleted_one_is_not(control_plane, serve
     assert [record.type for record in negative.authority] == ["SOA"]
 
 
+def test_lists_are_streamed_and_in_protobuf(server):
+    """What the real API server offers is used: otherwise nothing else here would be about it."""
+    metrics = server.metrics()
+
+    def total(name):
+        return sum(value for sample, value in metrics.items() if sample.startswith(name))
+
+    assert total("fairlead_kubernetes_streamed_lists_total") == total("fairlead_kubernetes_lists_total") == 3
+    assert total("fairlead_kubernetes_protobuf_answers_total") >= 3
+    assert total("fairlead_kubernetes_odd_input_total") == 0
+
+
 def test_answers_are_the_same_over_tcp_and_in_any_case(control_plane, server):
     control_plane.apply(service("cased"))
     address = spec_of(control_plane, "cased")["clusterIP"]

@@ -95,6 +95,85 @@ TEST_CASE("a chunked body is handed over as it arrives, not at its end") {
   CHECK(sink.text == "one\ntwo\n");
 }
 
+TEST_CASE("requests are counted by code as soon as their header is here, and timed unless they are watches") {
+  ScriptedServer server([](const auto& request, auto& reply) {
+    if (request.target == "/gone") {
+      reply.respond(410, "{}");
+    } else if (request.target == "/reset") {
+      reply.reset();
+    } else {
+      reply.begin();
+      reply.chunk("x");
+      reply.hold([] { return false; });
+    }
+  });
+  const auto client = client_of(server.url());
+  TextSink sink(100);
+  client->get(request_of("/gone"), sink);
+  client->get(request_of("/reset"), sink);
+  ApiRequest watch = request_of("/watch");
+  watch.is_watch = true;
+  std::stop_source stop;
+  std::atomic<bool> has_begun{false};
+  struct Sink final : BodySink {
+    explicit Sink(std::atomic<bool>& begun) : begun_(begun) {}
+    bool take(std::string_view) noexcept override { return begun_ = true; }
+    std::atomic<bool>& begun_;
+  } watching(has_begun);
+  std::jthread thread([&] { client->get(watch, watching, stop.get_token()); });
+  while (!has_begun) std::this_thread::sleep_for(1ms);
+  const ApiCounters counters = client->counters();
+  CHECK(counters.host == server.url().substr(7));
+  CHECK(counters.requests == std::map<std::string, std::uint64_t>{{"200", 1}, {"410", 1}, {"<error>", 1}});
+  stop.request_stop();
+  thread.join();
+  std::uint64_t timed = 0;
+  for (const std::uint64_t count : client->counters().duration.counts) timed += count;
+  CHECK(timed == 2);
+}
+
+TEST_CASE("no more requests than apiserver_max_inflight wait for a header; open watches do not count") {
+  std::atomic<int> waiting{0}, most{0};
+  std::atomic<bool> go{false};
+  ScriptedServer server([&](const auto& request, auto& reply) {
+    if (request.has("watch")) {
+      reply.begin();
+      reply.hold();
+      return;
+    }
+    most = std::max(most.load(), ++waiting);
+    reply.hold([&] { return go.load(); });
+    --waiting;
+    reply.respond(200, "x");
+  });
+  ApiAccess access;
+  access.url = parse_api_url(server.url()).value();
+  const auto client = ApiClient::create(access, {.max_inflight = 2}).value();
+  std::stop_source stop;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      TextSink sink(10);
+      client->get(request_of("/watch"), sink, stop.get_token());
+    });
+  }
+  while (client->counters().requests["200"] < 2) std::this_thread::sleep_for(1ms);
+  std::atomic<int> good{0};
+  for (int i = 0; i < 5; ++i) {
+    threads.emplace_back([&] {
+      TextSink sink(10);
+      if (client->get(request_of("/list"), sink).is_ok()) ++good;
+    });
+  }
+  while (waiting < 2) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(50ms);
+  go = true;
+  while (good < 5) std::this_thread::sleep_for(1ms);
+  stop.request_stop();
+  threads.clear();
+  CHECK(most == 2);
+}
+
 TEST_CASE("a gzip body is unpacked on the way, whatever its chunks") {
   std::string text;
   for (int i = 0; i < 20'000; ++i) text += "{\"item\":" + std::to_string(i * 7919) + "},";

@@ -17,7 +17,18 @@ class FakeCluster final : public k8s::Cluster {
   void start() override {}
   void stop() override {}
   const k8s::ClusterTable& table() const override { return table_; }
-  k8s::ClusterCounters counters() const override { return {.lists = 3, .skipped_objects = 2, .names = 41}; }
+  k8s::ClusterCounters counters() const override {
+    k8s::ClusterCounters counters;
+    counters.lists = 3;
+    counters.skipped_objects = 2;
+    counters.names = 41;
+    counters.odd = {{"services", "event", 4}};
+    counters.api.host = "10.96.0.1:443";
+    counters.api.requests["200"] = 7;
+    counters.api.duration.observe(0.3, k8s::request_duration_bounds);
+    counters.api.rate_limiter.observe(0, k8s::request_duration_bounds);
+    return counters;
+  }
   k8s::ClusterTable table_;
 };
 
@@ -79,4 +90,18 @@ TEST_CASE("a cluster's state is shown") {
   CHECK(has_line(page, "fairlead_kubernetes_names 41"));
   CHECK(has_line(page, "fairlead_kubernetes_skipped_objects_total 2"));
   CHECK(has_line(page, "fairlead_kubernetes_lists_total 3"));
+  CHECK(has_line(page, "fairlead_kubernetes_odd_input_total{resource=\"services\",reason=\"event\"} 4"));
+}
+
+TEST_CASE("requests to the API server are shown under CoreDNS's names") {
+  FakeCluster cluster;
+  MetricsRegistry registry;
+  const auto registered = registry.add_collector([&](auto& families) { collect_cluster(cluster, {}, families); });
+  const std::string page = registry.scrape();
+  const std::string name = "coredns_kubernetes_rest_client_";
+  CHECK(has_line(page, name + R"(requests_total{code="200",method="GET",host="10.96.0.1:443"} 7)"));
+  CHECK(has_line(page, name + R"(request_duration_seconds_bucket{verb="GET",host="10.96.0.1:443",le="0.25"} 0)"));
+  CHECK(has_line(page, name + R"(request_duration_seconds_bucket{verb="GET",host="10.96.0.1:443",le="0.5"} 1)"));
+  CHECK(has_line(page, name + R"(request_duration_seconds_sum{verb="GET",host="10.96.0.1:443"} 0.3)"));
+  CHECK(has_line(page, name + R"(rate_limiter_duration_seconds_count{verb="GET",host="10.96.0.1:443"} 1)"));
 }
