@@ -106,7 +106,7 @@ class PeakMemory:
 class Checker:
     """Asks queries whose answers are known, all the while, on a thread of its own."""
 
-    PAUSE_S = 0.002
+    PAUSE_S = 0.005
 
     def __init__(self, server, queries):
         self.server, self.queries = server, queries
@@ -142,7 +142,7 @@ def wait_until_in_step(server, kubesim, seconds=90):
         before = cpu_s(server)
         time.sleep(0.2)
         open_watches = stats(kubesim)["open_watches"]
-        is_quiet = all(open_watches[kind] >= 1 for kind in WATCHED) and cpu_s(server) - before < 0.2 * 0.2
+        is_quiet = all(open_watches[kind] >= 1 for kind in WATCHED) and cpu_s(server) - before < 0.2 * 0.1
         quiet = quiet + 1 if is_quiet else 0
         if time.monotonic() > deadline:
             server.fail(f"was not in step again within {seconds} s")
