@@ -39,7 +39,7 @@ using SteadyClock = std::chrono::steady_clock;
 namespace {
 
 // One: with two, every continuation of the library wakes the other thread, which took a third more time for an event.
-// Nothing on it waits for anything else on it, and a piece of a list holds up the other watches for 4 ms at most.
+// Nothing on it waits for anything else on it, and a piece of a list holds up the other watches for milliseconds.
 constexpr int pool_threads = 1;
 constexpr std::size_t error_octets_max = std::size_t{16} << 10;
 // What may arrive before the header's task has run: normally nothing, or the rest of one packet.
