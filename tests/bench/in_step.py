@@ -193,10 +193,10 @@ def measure_churn(server, kubesim, rate, seconds, pairs, server_cpu, load_cpu, b
     """CPU and latencies while kubesim replaces `rate` endpoints a second; and queries' latencies with and without."""
     quiet, busy = [], []
     for _ in range(pairs):
-        quiet.append(measure_queries(binary, load_cpu, server.port, seconds // 2, questions))
+        quiet.append(measure_queries(binary, load_cpu, server.port, max(2, seconds // 4), questions))
         inject(kubesim, {"churn": rate})
         time.sleep(0.5)
-        busy.append(measure_queries(binary, load_cpu, server.port, seconds // 2, questions))
+        busy.append(measure_queries(binary, load_cpu, server.port, max(2, seconds // 4), questions))
         inject(kubesim, {"churn": 0})
         time.sleep(0.5)
     idle = Window(server, server_cpu)
