@@ -10,9 +10,13 @@
 #include "k8s/credentials.hpp"
 #include "k8s/kubeconfig.hpp"
 #include "k8s/object_store.hpp"
+#include "k8s/packed_objects.hpp"
 #include "k8s/publisher.hpp"
 #include "k8s/reflector.hpp"
+#include "k8s/snapshot_keeper.hpp"
 #include "k8s/tee_sink.hpp"
+#include "zones/base/checksum.hpp"
+#include "zones/base/published.hpp"
 
 namespace fairlead::k8s {
 
@@ -46,10 +50,37 @@ struct Clusterset {
   bool is_in_step() const { return table.synced.load() || imports->is_kind_denied(); }
 };
 
+/// Of what the objects in the store depend on: the cluster, the selectors, and what packing leaves out. A snapshot is
+/// of no use to a server that would hold others.
+class SnapshotFingerprint {
+ public:
+  SnapshotFingerprint(const ClusterOptions& options, const ApiAccess& access) : ca_(access.ca) {
+    add(std::to_string(packed_version));
+    add(access.url.to_string());
+    for (const auto& name : options.namespaces) add(name);
+    add("");
+    add(options.label_selector);
+    add(options.namespace_label_selector);
+    for (const bool option : {options.endpoint_pod_names, options.no_endpoints, options.zonal}) add(option ? "1" : "0");
+  }
+  /// In a Pod the API server's address is the same in most clusters; its certificate authority is not.
+  std::uint64_t value() const {
+    std::string ca = ca_.text;
+    if (!ca_.file.empty()) ca = read_credential_file(ca_.file).value_or("");
+    return base::checksum(text_ + ca);
+  }
+
+ private:
+  void add(const std::string& field) { text_ += std::to_string(field.size()) + ':' + field; }
+
+  std::string text_;
+  PemSource ca_;
+};
+
 /// API server -> reflectors -> store -> publisher -> table.
 class ApiCluster final : public Cluster {
  public:
-  ApiCluster(ClusterOptions options, std::unique_ptr<ApiClient> client)
+  ApiCluster(ClusterOptions options, std::unique_ptr<ApiClient> client, SnapshotFingerprint fingerprint)
       : client_(std::move(client)),
         health_(client_->url(), clock_, options.log),
         store_({.records = {.pod_names = options.pod_names,
@@ -96,22 +127,26 @@ class ApiCluster final : public Cluster {
           (options.label_selector.empty() ? "" : options.label_selector + ",") +
               "multicluster.kubernetes.io/service-name");
     }
+    if (!options.snapshot_file.empty()) read_snapshot(options, std::move(fingerprint));
   }
 
   ~ApiCluster() override { stop(); }
 
   void start() override {
+    if (snapshot_) snapshot_->start();
     publisher_.start();
     if (clusterset_ != nullptr) clusterset_->publisher.start();
     for (const auto& reflector : reflectors_) reflector->start();
   }
 
   void stop() override {
+    if (snapshot_) snapshot_->request_stop();
     // All are asked before one is waited for.
     for (const auto& reflector : reflectors_) reflector->request_stop();
     for (const auto& reflector : reflectors_) reflector->stop();
     publisher_.stop();
     if (clusterset_ != nullptr) clusterset_->publisher.stop();
+    if (snapshot_) snapshot_->stop();
   }
 
   const ClusterTable& table() const override { return table_; }
@@ -148,6 +183,7 @@ class ApiCluster final : public Cluster {
     }
     sum.api_reachable = health_.is_reachable();
     sum.api = client_->counters();
+    if (snapshot_) sum.snapshot = snapshot_->counters();
     return sum;
   }
 
@@ -164,6 +200,19 @@ class ApiCluster final : public Cluster {
     }
   }
 
+  // The table is filled before anybody can ask.
+  void read_snapshot(const ClusterOptions& options, SnapshotFingerprint fingerprint) {
+    SnapshotKeeperOptions keeper;
+    keeper.file = options.snapshot_file;
+    keeper.age_max = options.snapshot_age_max;
+    keeper.fingerprint = [fingerprint = std::move(fingerprint)] { return fingerprint.value(); };
+    keeper.log = options.log;
+    snapshot_.emplace(std::move(keeper), store_, table_, health_);
+    if (!snapshot_->read()) return;
+    const base::ReaderThread reader;
+    publisher_.publish_pending();
+  }
+
   // In the order in which they need each other: the last is destroyed first.
   base::SteadyClock clock_;
   ClusterTable table_;
@@ -174,6 +223,7 @@ class ApiCluster final : public Cluster {
   std::unique_ptr<Clusterset> clusterset_;
   std::unique_ptr<TeeSink> namespaces_tee_;
   std::vector<std::unique_ptr<Reflector>> reflectors_;
+  std::optional<SnapshotKeeper> snapshot_;
 };
 
 }  // namespace
@@ -181,9 +231,10 @@ class ApiCluster final : public Cluster {
 std::expected<std::unique_ptr<Cluster>, std::string> Cluster::create(ClusterOptions options) {
   auto access = access_of(options);
   if (!access) return std::unexpected(access.error());
+  SnapshotFingerprint fingerprint(options, *access);
   auto client = ApiClient::create(std::move(*access), options.api_limits);
   if (!client) return std::unexpected(client.error());
-  return std::make_unique<ApiCluster>(std::move(options), std::move(*client));
+  return std::make_unique<ApiCluster>(std::move(options), std::move(*client), std::move(fingerprint));
 }
 
 }  // namespace fairlead::k8s

@@ -9,12 +9,14 @@
 #include <chrono>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "k8s/api_counters.hpp"
 #include "k8s/cluster_table.hpp"
 #include "k8s/request_gate.hpp"
+#include "k8s/snapshot_counters.hpp"
 #include "zones/base/ip_address.hpp"
 #include "zones/base/log.hpp"
 #include "zones/dns/domain_name.hpp"
@@ -46,6 +48,10 @@ struct ClusterOptions {
   std::string label_selector;            // of Services, ServiceImports and EndpointSlices, as the API writes it
   std::string namespace_label_selector;  // of Namespaces
 
+  // Where the objects are kept for the next start; empty: nowhere.
+  std::string snapshot_file;
+  std::chrono::seconds snapshot_age_max{std::chrono::hours(24)};
+
   base::LogFunction log;
 };
 
@@ -71,6 +77,7 @@ struct ClusterCounters {
   };
   std::vector<Odd> odd = {};
   ApiCounters api = {};
+  std::optional<SnapshotCounters> snapshot = {};  // nothing without a file
 };
 
 class Cluster {

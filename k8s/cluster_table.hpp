@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "k8s/pod_table.hpp"
 #include "zones/base/published.hpp"
@@ -31,6 +32,16 @@ struct ApexNameservers {
   std::vector<Nameserver> nameservers;  // empty: ns.dns.<zone> with the local addresses
 };
 
+/// What the names in the table are.
+enum class NamesFrom : std::uint8_t {
+  api_server,        // those of the API server, or on their way from it; see `synced`
+  snapshot,          // those of a file, until everything has been listed
+  expired_snapshot,  // as above, but too old by now to be answered
+};
+
+/// Pods are held without their names, and a snapshot has none: their names are not known until they are listed.
+inline constexpr bool snapshot_has_pods = false;
+
 struct ClusterTable {
   zones::NameTable forward;
   zones::NameTable reverse;
@@ -41,6 +52,9 @@ struct ClusterTable {
   std::atomic<std::uint32_t> serial{0};
   /// True once every kind was listed in full and is in the table; never false again.
   std::atomic<bool> synced{false};
+  std::atomic<NamesFrom> names_from{NamesFrom::api_server};
+  /// Which snapshot, for people. Written before names_from says `snapshot` and before anybody reads, never again.
+  std::string snapshot_note;
 };
 
 }  // namespace fairlead::k8s

@@ -171,6 +171,10 @@ void ObjectStore::upsert(EndpointSlice object) {
     remove_slice(key);  // the label may have been taken away
     return;
   }
+  put_slice(key, owner, std::move(packed));
+}
+
+void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std::string packed) {
   const ServiceId service = service_of(owner);
   const std::uint32_t generation = listings_[index_of(Kind::endpoint_slice)].generation;
   auto found = slice_ids_.find(key);
@@ -181,8 +185,8 @@ void ObjectStore::upsert(EndpointSlice object) {
   SliceId id;
   if (found == slice_ids_.end()) {
     id = allocate(slices_, free_slices_);
-    slice_ids_.emplace(key, id);
-    slices_[id] = SliceEntry{.packed = pack(ReadySlice{}), .service = service};
+    const auto placed = slice_ids_.emplace(key, id).first;
+    slices_[id] = SliceEntry{.key = &placed->first, .packed = pack(ReadySlice{}), .service = service};
     services_[service].slices.push_back(id);
   } else {
     id = found->second;
@@ -434,12 +438,16 @@ ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
   if (const PodChanges changes = pods_.take_changes(); !changes.empty()) writer.change_pods(changes);
 
   drained_ = sequence_;
+  return {.sequence = drained_,
+          .all_listed = are_all_listed(),
+          .oldest_change = std::exchange(oldest_change_, std::nullopt)};
+}
+
+bool ObjectStore::are_all_listed() const {
   const auto is_listed = [&](Kind kind) { return listings_[index_of(kind)].is_listed; };
   // Who wants no endpoints need not watch them.
-  const bool all_listed = is_listed(Kind::kNamespace) && is_listed(Kind::service) &&
-                          (is_listed(Kind::endpoint_slice) || options_.records.no_endpoints) &&
-                          (is_listed(Kind::pod) || !options_.pods);
-  return {.sequence = drained_, .all_listed = all_listed, .oldest_change = std::exchange(oldest_change_, std::nullopt)};
+  return is_listed(Kind::kNamespace) && is_listed(Kind::service) &&
+         (is_listed(Kind::endpoint_slice) || options_.records.no_endpoints) && (is_listed(Kind::pod) || !options_.pods);
 }
 
 void ObjectStore::drain_namespaces(NameWriter& writer, std::vector<std::string>& erased) {

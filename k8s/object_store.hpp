@@ -18,10 +18,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -58,6 +60,15 @@ class NameWriter {
   virtual void change_pods(const PodChanges& changes) = 0;
 };
 
+/// An object as the store holds it, for a snapshot.
+struct StoredObject {
+  Kind kind = Kind::kNamespace;
+  std::string_view namespace_name;  // empty for a Namespace
+  std::string_view name;
+  std::string_view service_name;  // the Service of a slice
+  std::string_view packed;        // see packed_objects.hpp; empty for a Namespace
+};
+
 class ObjectStore final : public ObjectSink {
  public:
   explicit ObjectStore(ObjectStoreOptions options);
@@ -83,6 +94,20 @@ class ObjectStore final : public ObjectSink {
   /// Gives every touched name to `writer`: what exists first, in an order in which nothing points to a name that is
   /// not there yet, then what vanished, the other way round.
   Drained drain(NameWriter& writer);
+
+  /// Where read_some() goes on.
+  struct Cursor {
+    Kind kind = Kind::kNamespace;
+    std::size_t entry = 0;
+  };
+  /// Gives `use` the objects behind the cursor, until about `octets` of them; false when there are no more. The lock is
+  /// held meanwhile. What changes between two calls may be given as it was, as it is, or not at all.
+  bool read_some(Cursor& cursor, std::size_t octets, const std::function<void(const StoredObject&)>& use) const;
+  /// Puts in what read_some() gave to another store, to be removed by the first list that does not bring it. False for
+  /// what this store would not hold in that form.
+  bool restore(const StoredObject& object);
+  /// Every kind has been listed in full at least once.
+  bool is_listed() const;
 
   /// Sleeps until there is something to drain; false when stopped.
   bool wait_for_changes(std::stop_token stop);
@@ -112,6 +137,7 @@ class ObjectStore final : public ObjectSink {
     bool is_published = false;       // names of it may be in the table
   };
   struct SliceEntry {
+    const std::string* key = nullptr;  // the key in slice_ids_
     std::string packed;
     ServiceId service = 0;
     std::uint32_t generation = 0;
@@ -131,6 +157,8 @@ class ObjectStore final : public ObjectSink {
   NamespaceId namespace_of(const std::string& name);
   ServiceId service_of(const ObjectKey& key);
   Service decode(const ServiceEntry& entry) const;
+  void put_slice(const std::string& key, const ObjectKey& owner, std::string packed);
+  bool are_all_listed() const;
   void remove_namespace(const std::string& name);
   void remove_service(const std::string& key);
   void remove_slice(const std::string& key);

@@ -20,6 +20,7 @@ void put_octets(std::string& out, std::span<const std::uint8_t> octets) {
   out.append(reinterpret_cast<const char*>(octets.data()), octets.size());
 }
 
+// Any octets can be read: what is missing at the end counts as zeros.
 class Reader {
  public:
   explicit Reader(std::string_view packed) : rest_(packed) {}
@@ -30,7 +31,10 @@ class Reader {
     rest_.remove_prefix(taken.size());
     return taken;
   }
-  std::uint8_t u8() { return static_cast<std::uint8_t>(take(1)[0]); }
+  std::uint8_t u8() {
+    const auto taken = take(1);
+    return taken.empty() ? 0 : static_cast<std::uint8_t>(taken[0]);
+  }
   std::uint16_t u16() {
     const unsigned high = u8();
     return static_cast<std::uint16_t>(high << 8 | u8());

@@ -17,16 +17,18 @@
 
 namespace fairlead::k8s {
 
+/// Of these octets; another number where they come to mean something else, so that nobody reads a snapshot wrongly.
+inline constexpr unsigned packed_version = 1;
 inline constexpr std::size_t packed_ports_max = addresses_max;
 /// Longer text cannot be a domain name, even if every octet is escaped as "\DDD".
 inline constexpr std::size_t external_name_octets_max = 4 * dns::name_octets_max;
 
 std::string pack(const Service& service);
-/// `packed` must come from pack().
+/// Reads whatever it is given; what pack() did not make packs into something else.
 Service unpack_service(std::string_view packed, ObjectKey key);
 
 std::string pack(const ReadySlice& slice);
-/// Looks at `packed`.
+/// As unpack_service(). Looks at `packed`.
 ReadySlice unpack_slice(std::string_view packed);
 /// The labels under which a packed slice has the address, "" for the one with dashes. Looks at `packed`.
 std::vector<std::string_view> labels_of(std::string_view packed, const base::IpAddress& address);

@@ -125,7 +125,8 @@ void PodTable::name_namespaces(std::span<const PodChanges::NamespaceName> named)
   for (const auto& one : named) {
     if (one.id < namespaces_max && one.name.size() <= 63) order.push_back(&one);
   }
-  std::ranges::stable_sort(order, {}, &PodChanges::NamespaceName::id);
+  // As they came, where one number was named twice.
+  std::ranges::sort(order, {}, [](const PodChanges::NamespaceName* one) { return std::pair(one->id, one); });
   for (std::size_t at = 0; at < order.size();) {
     const std::size_t number = order[at]->id / page_names;
     std::array<std::string, page_names> names;

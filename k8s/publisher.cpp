@@ -127,7 +127,10 @@ PublishedBatch Publisher::publish_pending() {
     // Strictly rising, even when several batches fall into one second or the clock was set back.
     table_.serial.store(std::max(options_.unix_time(), table_.serial.load() + 1));
   }
-  if (drained.all_listed) table_.synced.store(true);
+  if (drained.all_listed) {
+    table_.synced.store(true);
+    table_.names_from.store(NamesFrom::api_server);
+  }
   if (writer.is_visible() && options_.on_published) options_.on_published(batch);
   {
     const std::scoped_lock lock(mutex_);

@@ -56,6 +56,7 @@ class Loader {
   std::vector<ServerBlock> run(const CorefileSyntax& syntax) {
     for (const SyntaxBlock& block : syntax.blocks) read_block(block);
     check_overlaps();
+    check_snapshots();
     return std::move(blocks_);
   }
 
@@ -72,6 +73,7 @@ class Loader {
     for (const Word& key : syntax.keys) read_key(key, block);
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
     if (block.options.autopath) check_autopath(block);
+    kubernetes_at_.push_back(positions_["kubernetes"]);
     positions_.clear();
     sort_directives(block);
     read_addresses(syntax, block);
@@ -226,6 +228,24 @@ class Loader {
     }
   }
 
+  // Blocks that share a cluster share its snapshot; two clusters would overwrite each other's.
+  void check_snapshots() {
+    std::map<std::string_view, std::size_t> by_file;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const auto& options = blocks_[i].options.kubernetes;
+      if (!options || !options->snapshot) continue;
+      const auto [found, is_new] = by_file.try_emplace(options->snapshot->file, i);
+      if (is_new) continue;
+      const KubernetesOptions& earlier = *blocks_[found->second].options.kubernetes;
+      const bool is_shared = options->snapshot->directive == earlier.snapshot->directive &&
+                             options->zones == earlier.zones && addresses_[i] == addresses_[found->second];
+      if (is_shared) continue;
+      faults_.fault(kubernetes_at_[i],
+                    "the snapshot " + quote(options->snapshot->file) + " is already that of another 'kubernetes', at " +
+                        to_string(faults_.line_of(kubernetes_at_[found->second])) + "; name another file");
+    }
+  }
+
   struct ServedLess {
     bool operator()(const std::pair<dns::DomainName, std::uint16_t>& a,
                     const std::pair<dns::DomainName, std::uint16_t>& b) const {
@@ -240,6 +260,7 @@ class Loader {
   std::vector<ServerBlock> blocks_;
   std::vector<std::unordered_set<std::string>> addresses_;  // by block
   std::map<std::pair<dns::DomainName, std::uint16_t>, std::vector<Claim>, ServedLess> claims_;
+  std::vector<SourcePosition> kubernetes_at_;             // by block; of no meaning without that directive
   std::map<std::string_view, SourcePosition> positions_;  // of the directives of one block
 };
 

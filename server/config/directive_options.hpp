@@ -193,6 +193,12 @@ struct KubernetesOptions {
   double apiserver_qps = 0;                  // 0: no limit of ours
   std::uint32_t apiserver_burst = 0;         // 0: no limit of ours
   std::uint32_t apiserver_max_inflight = 0;  // 0: no limit of ours
+  struct Snapshot {
+    std::string file;
+    Duration age_max = std::chrono::hours(24);
+    std::string directive;  // the words of the whole directive: blocks with the same ones may share a file
+  };
+  std::optional<Snapshot> snapshot;
 };
 
 /// `loop`

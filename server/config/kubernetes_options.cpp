@@ -47,6 +47,29 @@ void read_qps(const Word& word, OptionReader& reader, KubernetesOptions& options
   reader.fault(word.at, quote(word.text) + " is not a rate; write a number of requests a second, such as '50'");
 }
 
+// Every word of a directive and its options.
+std::string words_of(const Statement& statement) {
+  std::string text;
+  for (const Word& word : statement.words) text += quote(word.text) + ' ';
+  for (const Statement& inner : statement.block) text += '\n' + words_of(inner);
+  return text;
+}
+
+void read_snapshot(const Statement& directive, const Statement& option, OptionReader& reader,
+                   KubernetesOptions& options) {
+  KubernetesOptions::Snapshot snapshot;
+  snapshot.file = option.argument(0).text;
+  snapshot.directive = words_of(directive);
+  if (snapshot.file.empty() || snapshot.file.ends_with('/')) {
+    reader.fault(option.argument(0).at,
+                 "'snapshot' needs the name of a file; write 'snapshot /var/lib/fairlead/cluster'");
+  }
+  if (option.argument_count() > 1) {
+    snapshot.age_max = reader.duration(option.argument(1), std::chrono::seconds(1)).value_or(snapshot.age_max);
+  }
+  options.snapshot = std::move(snapshot);
+}
+
 void check_zones(const Statement& directive, OptionReader& reader, KubernetesOptions& options) {
   if (options.zones.empty()) return;  // the fault is in the keys or the arguments, and reported there
   const auto is_forward = [](const auto& zone) { return !is_reverse_zone(zone); };
@@ -139,6 +162,8 @@ void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlo
           zonal_at = option.name().at;
           options.zonal = true;
         }},
+       {"snapshot", 1, 2, "snapshot FILE [MAX_AGE]",
+        [&](const Statement& option) { read_snapshot(directive, option, reader, options); }},
        {"startup_timeout", 1, 1, "startup_timeout DURATION", [&](const Statement& option) {
           options.startup_timeout = reader.duration(option.argument(0)).value_or(options.startup_timeout);
         }}});

@@ -52,6 +52,17 @@ std::vector<std::shared_ptr<k8s::Cluster>> clusters_of(const ServingPlan& plan) 
   return clusters;
 }
 
+// Of the cluster that knows least.
+Footing footing_of(const std::vector<std::shared_ptr<k8s::Cluster>>& clusters) {
+  Footing least = Footing::in_step;
+  for (const auto& cluster : clusters) {
+    if (cluster->is_in_step()) continue;
+    const bool has_snapshot = cluster->table().names_from == k8s::NamesFrom::snapshot;
+    least = std::min(least, has_snapshot ? Footing::snapshot : Footing::nothing);
+  }
+  return least;
+}
+
 // ".:53", and ".:53 on 127.0.0.1" with `bind`.
 std::string startup_line(const ServerKey& key, const ListenAddress& address) {
   std::string line = key.zone.to_string() + ":" + std::to_string(key.port);
@@ -201,17 +212,15 @@ std::expected<void, std::string> App::open_endpoints(const ServingPlan& plan) {
   return http_.set_endpoints(std::move(endpoints));
 }
 
-bool App::is_in_step() const {
-  return clusters_.with([](const auto& clusters) {
-    return std::ranges::all_of(clusters, [](const auto& cluster) { return cluster->is_in_step(); });
-  });
+Footing App::footing() const {
+  return clusters_.with([](const auto& clusters) { return footing_of(clusters); });
 }
 
 HttpResponse App::answer_ready(bool until_ready) {
   if (stopping_) return {.status = 503, .body = "stopping"};
   if (!serving_) return {.status = 503, .body = "starting"};
   if (until_ready && was_ready_) return {.status = 200, .body = "OK"};
-  if (!is_in_step()) return {.status = 503, .body = "kubernetes"};
+  if (footing() < Footing::snapshot) return {.status = 503, .body = "kubernetes"};
   was_ready_ = true;
   return {.status = 200, .body = "OK"};
 }
@@ -225,17 +234,18 @@ void App::start_clusters(const ServingPlan& plan) {
   clusters_.with([&](auto& running) { running = clusters; });
   // CoreDNS too waits before it answers, so that a restart does not begin with SERVFAIL.
   const auto give_up = clock_.now() + timeout;
-  while (!is_in_step() && clock_.now() < give_up && !stopping_) {
+  while (footing() < Footing::snapshot && clock_.now() < give_up && !stopping_) {
     control_.run_for(sync_step);
     if (!finished_) control_.restart();
   }
-  if (!is_in_step() && !stopping_) {
+  if (footing() < Footing::snapshot && !stopping_) {
     warn_of_early_serving();
   }
 }
 
-// A cluster of changed options is read beside the one that runs, which is given up only for one that is in step: with
-// an API server that is away, a reload that changes no more than `ttl` would turn every name into SERVFAIL.
+// A cluster of changed options is read beside the one that runs, which is given up only for one that knows its names as
+// well: with an API server that is away, a reload that changes no more than `ttl` would turn every name into SERVFAIL,
+// or into what a snapshot remembers.
 std::expected<void, std::string> App::replace_clusters(const ServingPlan& plan) {
   const auto known = clusters_.with([](const auto& running) { return running; });
   auto fresh = clusters_of(plan);
@@ -245,16 +255,16 @@ std::expected<void, std::string> App::replace_clusters(const ServingPlan& plan) 
     if (std::ranges::find(fresh, planned.cluster) == fresh.end()) continue;
     timeout = std::max(timeout, planned.block->options.kubernetes->startup_timeout);
   }
-  const bool has_names_to_lose = is_in_step();
+  const Footing footing_now = footing();
   for (const auto& cluster : fresh) cluster->start();
-  const auto in_step = [](const auto& cluster) { return cluster->is_in_step(); };
+  const auto is_as_good = [&] { return footing_of(fresh) >= std::max(footing_now, Footing::snapshot); };
   const auto give_up = clock_.now() + timeout;
   // A reload runs on the control io_context, which must not be run again from within; signals wait meanwhile.
-  while (!std::ranges::all_of(fresh, in_step) && clock_.now() < give_up) std::this_thread::sleep_for(sync_step);
+  while (!is_as_good() && clock_.now() < give_up) std::this_thread::sleep_for(sync_step);
 
   std::expected<void, std::string> done;
-  const bool is_whole = std::ranges::all_of(fresh, in_step);
-  if (!is_whole && has_names_to_lose) {
+  const bool is_whole = is_as_good();
+  if (!is_whole && footing_now > Footing::nothing) {
     // Nothing is wrong with the Corefile, so it is tried again at the next interval.
     failed_digest_.clear();
     done = std::unexpected(std::string(

@@ -24,6 +24,9 @@
 
 namespace fairlead::server {
 
+/// What the names that are answered stand on.
+enum class Footing : std::uint8_t { nothing, snapshot, in_step };
+
 class App {
  public:
   explicit App(Options options);
@@ -54,7 +57,7 @@ class App {
   void retire(std::unique_ptr<ServingPlan> plan);
 
   HttpResponse answer_ready(bool until_ready);
-  bool is_in_step() const;
+  Footing footing() const;
 
   void wait_for_signal();
   void reload();

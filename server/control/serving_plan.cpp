@@ -72,6 +72,10 @@ k8s::ClusterOptions make_cluster_options(const KubernetesOptions& options,
   cluster.namespaces = options.namespaces;
   cluster.label_selector = options.labels;
   cluster.namespace_label_selector = options.namespace_labels;
+  if (options.snapshot) {
+    cluster.snapshot_file = options.snapshot->file;
+    cluster.snapshot_age_max = std::chrono::duration_cast<std::chrono::seconds>(options.snapshot->age_max);
+  }
   cluster.log = log_function("plugin/kubernetes: ");
   return cluster;
 }
@@ -101,6 +105,8 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.namespaces)
       .add(options.label_selector)
       .add(options.namespace_label_selector)
+      .add(options.snapshot_file)
+      .add(options.snapshot_age_max)
       .text();
 }
 

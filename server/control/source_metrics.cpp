@@ -226,6 +226,19 @@ void collect_cluster(const k8s::Cluster& cluster, const MetricLabels& labels, st
         "What the API server sent and could not be used, by resource and reason.",
         with(with(labels, "resource", odd.resource), "reason", odd.reason), odd.count);
   }
+  if (!counters.snapshot) return;
+  const k8s::SnapshotCounters& snapshot = *counters.snapshot;
+  if (snapshot.age) {
+    gauge("fairlead_kubernetes_snapshot_age_seconds",
+          "How long ago the objects of the snapshot file were known to be those of the API server.",
+          static_cast<std::uint64_t>(*snapshot.age));
+  }
+  gauge("fairlead_kubernetes_snapshot_in_use", "1 while answers are from the snapshot.", snapshot.is_in_use ? 1 : 0);
+  counter("fairlead_kubernetes_snapshot_writes_total", "Snapshots written.", snapshot.writes);
+  counter("fairlead_kubernetes_snapshot_write_failures_total", "Snapshots that could not be written.",
+          snapshot.write_failures);
+  counter("fairlead_kubernetes_snapshot_refusals_total", "Snapshot files that were there and were not used.",
+          snapshot.refusals);
 }
 
 }  // namespace fairlead::server

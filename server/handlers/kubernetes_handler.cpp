@@ -117,7 +117,16 @@ Step KubernetesHandler::handle(QueryContext& context) {
                          .zone_offset = zone_offset,
                          .is_clusterset = is_clusterset(*zone)};
   context.writer.set_flag(Header::aa);
-  const Step step = is_reverse(*zone) ? answer_reverse(context, name) : answer_forward(context, name);
+  // RFC 8914 §4.4, for negative answers too: one code to look for, whose text says which snapshot it is.
+  const k8s::ClusterTable& table = table_of(name);
+  const k8s::NamesFrom names_from = table.names_from.load(std::memory_order_relaxed);
+  const bool is_expired = names_from == k8s::NamesFrom::expired_snapshot && !name.prefix.empty();
+  const Step step = is_expired          ? no_name(context, name, {})
+                    : is_reverse(*zone) ? answer_reverse(context, name)
+                                        : answer_forward(context, name);
+  if (names_from == k8s::NamesFrom::snapshot && step == Step::answered && context.writer.rcode() != Rcode::servfail) {
+    context.writer.set_extended_error({dns::ExtendedError::stale_answer, table.snapshot_note});
+  }
   if (step == Step::next) context.writer.set_flag(Header::aa, false);
   return step;
 }
@@ -129,7 +138,7 @@ Step KubernetesHandler::answer_forward(QueryContext& context, const ClusterName&
   switch (lookup.kind) {
     case NameKind::absent: return no_name(context, name, "no such Service, endpoint or port");
     case NameKind::namespace_absent: return no_name(context, name, "no such Namespace");
-    case NameKind::pod_absent: return no_name(context, name, "no such Pod");
+    case NameKind::pod_absent: return no_name(context, name, "no such Pod", k8s::snapshot_has_pods);
     case NameKind::no_ready_endpoints: return no_name(context, name, "the headless Service has no ready endpoints");
     case NameKind::empty: return no_data(context, name);
     case NameKind::entry: return answer_entry(context, name, *lookup.entry);
@@ -222,11 +231,15 @@ Step KubernetesHandler::ask_for_alias_target(QueryContext& context, dns::NameVie
   const std::size_t begin = dns::header_octets + context.query.question.size();
   std::vector<std::uint8_t> aliases(context.writer.data() + begin, context.writer.data() + context.writer.size());
   const std::size_t alias_count = context.writer.count(Section::answer);
+  const k8s::ClusterTable& table = cluster_->table();
+  const bool is_from_snapshot = table.names_from.load(std::memory_order_relaxed) == k8s::NamesFrom::snapshot;
+  const std::string_view stale = is_from_snapshot ? std::string_view(table.snapshot_note) : std::string_view();
   ask_internally(
       context, target, qtype,
-      [pending, label = label_, aliases = std::move(aliases), alias_count](std::span<const std::uint8_t> reply) {
+      [pending, label = label_, aliases = std::move(aliases), alias_count, stale](std::span<const std::uint8_t> reply) {
         dns::MessageWriter& writer = pending->context().writer;
         writer.set_flag(Header::aa);
+        if (!stale.empty()) writer.set_extended_error({dns::ExtendedError::stale_answer, stale});
         std::ranges::copy(aliases, writer.cursor());
         writer.advance(aliases.size(), alias_count, Section::answer);
         // Target NXDOMAIN, NODATA or SERVFAIL: the CNAME alone. What does not fit, or did not fit upstream,
@@ -313,9 +326,14 @@ Step KubernetesHandler::no_data(QueryContext& context, const ClusterName& name) 
   return Step::answered;
 }
 
-Step KubernetesHandler::no_name(QueryContext& context, const ClusterName& name, std::string_view why) {
+Step KubernetesHandler::no_name(QueryContext& context, const ClusterName& name, std::string_view why,
+                                bool is_in_snapshots) {
   if (options_.fallthrough.covers(context.query.qname)) return Step::next;
-  if (!table_of(name).synced.load(std::memory_order_relaxed)) {
+  const k8s::ClusterTable& table = table_of(name);
+  // In this order: a table that comes into step between the two must not look as if it had never known a name.
+  const bool is_from_snapshot =
+      table.names_from.load(std::memory_order_acquire) == k8s::NamesFrom::snapshot && is_in_snapshots;
+  if (!is_from_snapshot && !table.synced.load(std::memory_order_relaxed)) {
     context.writer.set_rcode(Rcode::servfail);
     context.writer.set_extended_error({dns::ExtendedError::not_ready, "not yet in step with the API server"});
   } else {

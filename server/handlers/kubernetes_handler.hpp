@@ -42,7 +42,8 @@ class KubernetesHandler final : public Handler {
   Step ask_for_alias_target(QueryContext& context, dns::NameView target);
 
   Step no_data(QueryContext& context, const ClusterName& name);
-  Step no_name(QueryContext& context, const ClusterName& name, std::string_view why);
+  /// `is_in_snapshots`: a snapshot that does not have the name says that there is none.
+  Step no_name(QueryContext& context, const ClusterName& name, std::string_view why, bool is_in_snapshots = true);
   void append_soa(QueryContext& context, const ClusterName& name, dns::Section section);
   zones::CopyOptions copy_options(QueryContext& context) const;
 

@@ -66,6 +66,18 @@ TEST_CASE("every directive of the table is supported with a reader, planned, or 
   }
 }
 
+TEST_CASE("a snapshot file belongs to one cluster, which several blocks may share") {
+  const std::string cluster = "{\n kubernetes cluster.local {\n  snapshot /s\n }\n}\n";
+  CHECK(load_good("cluster.local:53 " + cluster + "cluster.local:54 " + cluster).blocks.size() == 2);
+  const std::string where =
+      "Corefile:7: the snapshot '/s' is already that of another 'kubernetes', at Corefile:2; name another file\n";
+  CHECK(faults_of("a.org " + cluster + "b.org {\n kubernetes cluster.local {\n  snapshot /s 1h\n }\n}\n") == where);
+  CHECK(faults_of("a.org " + cluster + "b.org {\n kubernetes other.local {\n  snapshot /s\n }\n}\n") == where);
+  CHECK(faults_of("a.org " + cluster + "b.org {\n kubernetes cluster.local {\n  snapshot /s\n }\n bind ::1\n}\n") ==
+        where);
+  CHECK(faults_of("a.org " + cluster + "b.org {\n kubernetes cluster.local {\n  snapshot /t\n }\n}\n").empty());
+}
+
 TEST_CASE("one zone and port in two blocks is a fault that names both lines") {
   CHECK(faults_of("a.org:53 {\n}\nb.org a.org {\n}\n") ==
         "Corefile:3: zone 'a.org.' on port 53 is already served by the block at Corefile:1; merge the blocks, or give "

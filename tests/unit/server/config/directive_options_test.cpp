@@ -37,6 +37,7 @@ TEST_CASE("defaults are CoreDNS's") {
   CHECK(options.kubernetes->pods == KubernetesOptions::Pods::disabled);
   CHECK(options.kubernetes->startup_timeout == 5s);
   CHECK(options.kubernetes->endpoints);
+  CHECK_FALSE(options.kubernetes->snapshot);
   CHECK_FALSE(options.kubernetes->fallthrough.enabled);
   CHECK(names(options.kubernetes->zones) == "example.org.");
   CHECK(options.errors->consolidate.empty());
@@ -91,6 +92,7 @@ TEST_CASE("kubernetes reads all that it serves") {
       apiserver_qps 12.5
       apiserver_burst 25
       apiserver_max_inflight 4
+      snapshot /var/lib/fairlead/cluster 90m
     })")
                                .kubernetes;
   CHECK(names(kubernetes.zones) == "cluster.local. 96.10.in-addr.arpa. 97.10.in-addr.arpa. ip6.arpa.");
@@ -107,6 +109,8 @@ TEST_CASE("kubernetes reads all that it serves") {
   CHECK(kubernetes.startup_timeout == 20s);
   CHECK_FALSE(kubernetes.endpoints);
   CHECK(kubernetes.endpoint_pod_names);
+  CHECK(kubernetes.snapshot->file == "/var/lib/fairlead/cluster");
+  CHECK(kubernetes.snapshot->age_max == 90min);
   CHECK(kubernetes.ignore_empty_service);
   CHECK(kubernetes.apiserver_qps == doctest::Approx(12.5));
   CHECK(kubernetes.apiserver_burst == 25);
