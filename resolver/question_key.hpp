@@ -27,7 +27,7 @@ class QuestionKey {
  public:
   QuestionKey(dns::NameView qname, dns::RRType qtype, dns::RRClass qclass, std::uint8_t flags) {
     const std::size_t name_octets = qname.size();
-    for (std::size_t i = 0; i < name_octets; ++i) octets_[i] = dns::to_lower(qname.data()[i]);
+    qname.copy_lower(octets_.data());
     dns::write_u16(&octets_[name_octets], static_cast<std::uint16_t>(qtype));
     dns::write_u16(&octets_[name_octets + 2], static_cast<std::uint16_t>(qclass));
     octets_[name_octets + 4] = flags;

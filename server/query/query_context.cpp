@@ -5,7 +5,7 @@
 namespace fairlead::server {
 
 CanonicalName::CanonicalName(dns::NameView name) : size(static_cast<std::uint8_t>(name.size())) {
-  std::ranges::transform(name.wire(), octets.begin(), dns::to_lower);
+  name.copy_lower(octets.data());
 }
 
 CanonicalName& CanonicalName::operator=(const CanonicalName& other) {

@@ -2,15 +2,45 @@
 
 #include <algorithm>
 #include <compare>
+#include <cstring>
 
 namespace fairlead::dns {
 namespace {
 
+// Eight octets at once: names are lowered and compared several times a query.
+using Word = std::uint64_t;
+constexpr std::size_t word_octets = sizeof(Word);
+
+Word load_word(const std::uint8_t* at) {
+  Word word;
+  std::memcpy(&word, at, word_octets);
+  return word;
+}
+
+// Each of the octets as to_lower() gives it.
+Word to_lower_word(Word word) {
+  constexpr Word each = 0x0101010101010101;
+  constexpr Word high_bits = each * 0x80;
+  const Word low_bits = word & ~high_bits;
+  // The high bit of each octet's sum is set from 'A' on, and from behind 'Z' on; no sum reaches the next octet.
+  const Word from_a = low_bits + each * (0x80 - 'A');
+  const Word behind_z = low_bits + each * (0x80 - 'Z' - 1);
+  const Word is_upper = from_a & ~behind_z & ~word & high_bits;
+  return word | is_upper >> 2;  // 0x80 becomes 0x20
+}
+
+// The offset of the word behind the one at `at`. The last one ends where the octets end, so it may repeat some that
+// were done before: less work than to go on octet by octet.
+std::size_t next_word(std::size_t at, std::size_t size) { return std::min(at + word_octets, size - word_octets); }
+
 bool equal_ignoring_case(const std::uint8_t* a, const std::uint8_t* b, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) {
-    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  if (size < word_octets) {
+    return std::equal(a, a + size, b, [](std::uint8_t x, std::uint8_t y) { return to_lower(x) == to_lower(y); });
   }
-  return true;
+  for (std::size_t at = 0;; at = next_word(at, size)) {
+    if (to_lower_word(load_word(a + at)) != to_lower_word(load_word(b + at))) return false;
+    if (at == size - word_octets) return true;
+  }
 }
 
 // The octet count of the valid name at the start of `wire`, or why it is none.
@@ -57,10 +87,23 @@ NameView NameView::parent() const {
 bool NameView::is_at_or_below(NameView zone) const {
   if (zone.size() > size()) return false;
   const std::uint8_t* const start = data_ + (size_ - zone.size_);
+  if (!equal_ignoring_case(start, zone.data(), zone.size())) return false;
   // The suffix must begin at a label, not inside one whose octets happen to look like the zone.
   const std::uint8_t* at = data_;
   while (at < start) at += 1 + *at;
-  return at == start && equal_ignoring_case(start, zone.data(), zone.size());
+  return at == start;
+}
+
+void NameView::copy_lower(std::uint8_t* to) const {
+  if (size_ < word_octets) {
+    std::transform(data_, data_ + size_, to, dns::to_lower);
+    return;
+  }
+  for (std::size_t at = 0;; at = next_word(at, size_)) {
+    const Word lower = to_lower_word(load_word(data_ + at));
+    std::memcpy(to + at, &lower, word_octets);
+    if (at == size_ - word_octets) return;
+  }
 }
 
 std::string NameView::to_string() const {

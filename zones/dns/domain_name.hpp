@@ -61,6 +61,8 @@ class NameView {
   NameView parent() const;
   /// True when the name is `zone` or below it.
   bool is_at_or_below(NameView zone) const;
+  /// Writes size() octets, the same name in lower case.
+  void copy_lower(std::uint8_t* to) const;
   /// Presentation form with a final dot, escaped as RFC 4343 §2.1 says.
   std::string to_string() const;
 

@@ -61,6 +61,23 @@ TEST_CASE("every octet survives presentation form") {
   }
 }
 
+TEST_CASE("exactly A to Z lose their case, wherever in a name they stand (RFC 4343)") {
+  for (std::size_t in_front = 0; in_front < 9; ++in_front) {
+    for (int octet = 0; octet < 256; ++octet) {
+      const auto built = *DomainName().with_label(std::string(in_front, '@') + static_cast<char>(octet) + "Z[`az{");
+      std::array<std::uint8_t, name_octets_max> lower;
+      built.view().copy_lower(lower.data());
+      for (std::size_t i = 0; i < built.view().size(); ++i) {
+        REQUIRE(lower[i] == to_lower(built.view().data()[i]));
+      }
+      const auto flipped =
+          *DomainName().with_label(std::string(in_front, '@') + static_cast<char>(octet ^ 0x20) + "z[`AZ{");
+      const bool is_letter = (octet >= 'A' && octet <= 'Z') || (octet >= 'a' && octet <= 'z');
+      REQUIRE((built == flipped) == is_letter);
+    }
+  }
+}
+
 TEST_CASE("what is no name says why") {
   const std::pair<std::string, NameError> cases[] = {
       {"..", NameError::empty_label},
