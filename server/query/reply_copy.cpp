@@ -1,7 +1,7 @@
 #include "server/query/reply_copy.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -76,9 +76,62 @@ bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordVie
 }
 
 bool same_owner(std::span<const std::uint8_t> message, std::size_t a, std::size_t b) {
+  // As a rule both point to the question, or to what a CNAME leads to.
+  const std::uint16_t pointer = dns::read_u16(message.data() + a);
+  if (pointer >= 0xc000 && pointer == dns::read_u16(message.data() + b)) return true;
   dns::NameBuffer a_name;
   dns::NameBuffer b_name;
   return dns::read_name(message, a, a_name) && dns::read_name(message, b, b_name) && a_name.view() == b_name.view();
+}
+
+// Addresses of one RRset, which stand together in practice. They are rotated by their RDATA, so that owners, pointers
+// and sizes stay where they are.
+class AddressRun {
+ public:
+  explicit AddressRun(std::span<std::uint8_t> message) : message_(message) {}
+
+  bool takes(const dns::RecordView& record) const {
+    return count_ == 0 || (record.type == type_ && same_owner(message_, owner_offset_, record.owner_offset));
+  }
+  void add(const dns::RecordView& record) {
+    type_ = record.type;
+    owner_offset_ = record.owner_offset;
+    rdata_octets_ = record.rdata.size();
+    rdata_offsets_[count_++] = static_cast<std::uint16_t>(record.rdata_offset);
+  }
+  void rotate(std::uint32_t rotation) {
+    if (count_ > 1) {
+      // As std::rotate() could by three reversals, here of what does not stand side by side.
+      const std::size_t first = rotation % count_;
+      reverse(0, first);
+      reverse(first, count_);
+      reverse(0, count_);
+    }
+    count_ = 0;
+  }
+
+ private:
+  void reverse(std::size_t begin, std::size_t end) {
+    for (; begin + 1 < end; ++begin, --end) {
+      std::uint8_t* const front = message_.data() + rdata_offsets_[begin];
+      std::swap_ranges(front, front + rdata_octets_, message_.data() + rdata_offsets_[end - 1]);
+    }
+  }
+
+  // Owner (a pointer or the root's single octet), fixed fields and an address.
+  static constexpr std::size_t address_record_octets_min = 1 + 10 + 4;
+
+  const std::span<std::uint8_t> message_;
+  RRType type_{};
+  std::size_t owner_offset_ = 0;
+  std::size_t rdata_octets_ = 0;
+  std::size_t count_ = 0;
+  std::array<std::uint16_t, dns::message_octets_max / address_record_octets_min> rdata_offsets_;
+};
+
+bool is_address(const dns::RecordView& record) {
+  return (record.type == RRType::a && record.rdata.size() == 4) ||
+         (record.type == RRType::aaaa && record.rdata.size() == 16);
 }
 
 }  // namespace
@@ -155,44 +208,15 @@ std::vector<std::uint8_t> message_so_far(dns::MessageWriter& writer) {
 void rotate_addresses(std::span<std::uint8_t> message, std::uint32_t rotation) {
   auto reader = dns::RecordReader::open(message);
   if (!reader) return;
-  // Addresses of a reply stand together in practice; a run of one type and size is rotated as a set, by RDATA, so
-  // that owners, pointers and sizes stay where they are.
-  std::vector<std::size_t> run;
-  std::size_t rdata_octets = 0;
-  RRType run_type{};
-  std::size_t run_owner = 0;
-  std::vector<std::uint8_t> rotated;
-  const auto rotate_run = [&] {
-    if (run.size() > 1) {
-      rotated.clear();
-      for (std::size_t i = 0; i < run.size(); ++i) {
-        const auto* const from = message.data() + run[(i + rotation) % run.size()];
-        rotated.insert(rotated.end(), from, from + rdata_octets);
-      }
-      for (std::size_t i = 0; i < run.size(); ++i) {
-        std::memcpy(message.data() + run[i], rotated.data() + i * rdata_octets, rdata_octets);
-      }
-    }
-    run.clear();
-  };
+  AddressRun run(message);
   while (true) {
     const auto record = reader->next();
     if (!record || !*record || (*record)->section != Section::answer) break;
-    const bool is_address = ((*record)->type == RRType::a && (*record)->rdata.size() == 4) ||
-                            ((*record)->type == RRType::aaaa && (*record)->rdata.size() == 16);
-    if (!is_address) {
-      rotate_run();
-      continue;
-    }
-    if (!run.empty() && ((*record)->type != run_type || !same_owner(message, run_owner, (*record)->owner_offset))) {
-      rotate_run();
-    }
-    run_owner = (*record)->owner_offset;
-    run_type = (*record)->type;
-    rdata_octets = (*record)->rdata.size();
-    run.push_back((*record)->rdata_offset);
+    const bool counts = is_address(**record);
+    if (!counts || !run.takes(**record)) run.rotate(rotation);
+    if (counts) run.add(**record);
   }
-  rotate_run();
+  run.rotate(rotation);
 }
 
 }  // namespace fairlead::server
