@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "server/net/client_text.hpp"
 #include "server/net/limits.hpp"
 #include "server/query/answer.hpp"
 #include "zones/base/published.hpp"
@@ -17,16 +18,16 @@ constexpr std::size_t receive_octets_first = 2048;
 // A client whose query waits. It does not keep the connection open: a client that left is owed nothing.
 class TcpTarget final : public ReplyTarget {
  public:
-  TcpTarget(std::weak_ptr<TcpConnection> connection, std::string client)
-      : connection_(std::move(connection)), client_(std::move(client)) {}
+  TcpTarget(std::weak_ptr<TcpConnection> connection, const sockaddr_storage& client)
+      : connection_(std::move(connection)), client_(client) {}
   void deliver(std::span<const std::uint8_t> message) override {
     if (const auto connection = connection_.lock()) connection->deliver(message);
   }
-  std::string client_text() const override { return client_; }
+  std::string client_text() const override { return server::client_text(client_); }
 
  private:
   const std::weak_ptr<TcpConnection> connection_;
-  const std::string client_;
+  const sockaddr_storage client_;
 };
 
 class TcpOrigin final : public Origin {
@@ -34,12 +35,12 @@ class TcpOrigin final : public Origin {
   explicit TcpOrigin(TcpConnection& connection) : connection_(connection) {}
 
   Transport transport() const override { return Transport::tcp; }
-  bool is_ipv4() const override { return connection_.is_ipv4(); }
-  base::IpAddress client_address() const override { return connection_.client_address(); }
-  std::string client_text() const override { return connection_.client_text(); }
+  bool is_ipv4() const override { return server::is_ipv4(connection_.client()); }
+  base::IpAddress client_address() const override { return server::client_address(connection_.client()); }
+  std::string client_text() const override { return server::client_text(connection_.client()); }
   std::unique_ptr<ReplyTarget> keep() override {
     if (!connection_.add_pending()) return nullptr;
-    return std::make_unique<TcpTarget>(connection_.weak_from_this(), connection_.client_text());
+    return std::make_unique<TcpTarget>(connection_.weak_from_this(), connection_.client());
   }
 
  private:
@@ -55,19 +56,10 @@ std::span<std::uint8_t> reply_buffer() {
 
 TcpConnection::TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpListener> listener)
     : socket_(std::move(socket)), listener_(std::move(listener)), received_(receive_octets_first) {
+  socklen_t size = sizeof(client_);
+  // It fails for a client that has left already.
+  static_cast<void>(getpeername(socket_.native_handle(), reinterpret_cast<sockaddr*>(&client_), &size));
   boost::system::error_code error;
-  const auto peer = socket_.remote_endpoint(error);
-  if (!error) {
-    const auto address = peer.address();
-    const bool mapped = address.is_v6() && address.to_v6().is_v4_mapped();
-    ipv4_ = address.is_v4() || mapped;
-    client_address_ =
-        mapped ? base::IpAddress::v4(asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_bytes())
-        : address.is_v4() ? base::IpAddress::v4(address.to_v4().to_bytes())
-                          : base::IpAddress::v6(address.to_v6().to_bytes());
-    client_text_ = ipv4_ ? client_address_.to_string() : "[" + address.to_string() + "]";
-    client_text_ += ":" + std::to_string(peer.port());
-  }
   // Replies are written as a whole; waiting for more of them would only delay the last.
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
   set_deadline(tcp_idle_max);

@@ -5,10 +5,11 @@
 // Standards: RFC 1035 §4.2.2, RFC 7766 §6.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "server/net/tcp_listener.hpp"
@@ -32,9 +33,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool owes_reply() const { return pending_ > 0 || !unsent_.empty() || writing_; }
   bool is_overdue(TimePoint now) const { return now >= deadline_ && pending_ == 0; }
   TimePoint last_active() const { return last_active_; }
-  bool is_ipv4() const { return ipv4_; }
-  const base::IpAddress& client_address() const { return client_address_; }
-  const std::string& client_text() const { return client_text_; }
+  const sockaddr_storage& client() const { return client_; }
 
   /// A query of this connection waits; tcp_pending_max.
   bool add_pending();
@@ -63,9 +62,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool finishing_ = false;
   bool closed_ = false;
   bool query_begun_ = false;
-  bool ipv4_ = true;
-  base::IpAddress client_address_;
-  std::string client_text_;
+  sockaddr_storage client_{};
   TimePoint deadline_;
   TimePoint last_active_;
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "server/net/client_text.hpp"
 #include "server/net/limits.hpp"
@@ -90,7 +91,10 @@ class UdpListener::Batch {
   }
 
   int receive(int fd, bool with_control) {
-    for (std::size_t i = 0; i < udp_batch; ++i) {
+    // The kernel writes sizes and flags into the headers that it uses; the rest are still as they were made. Most
+    // batches are small ones.
+    if (std::exchange(with_control_, with_control) != with_control) used_ = udp_batch;
+    for (std::size_t i = 0; i < used_; ++i) {
       msghdr& header = incoming_[i].msg_hdr;
       query_vectors_[i] = {.iov_base = queries_[i].data(), .iov_len = queries_[i].size()};
       header.msg_iov = &query_vectors_[i];
@@ -101,7 +105,9 @@ class UdpListener::Batch {
       header.msg_controllen = with_control ? controls_[i].size() : 0;
       header.msg_flags = 0;
     }
-    return recvmmsg(fd, incoming_.data(), udp_batch, MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(fd, incoming_.data(), udp_batch, MSG_DONTWAIT, nullptr);
+    used_ = static_cast<std::size_t>(std::max(count, 0));
+    return count;
   }
 
   msghdr& incoming(std::size_t i) { return incoming_[i].msg_hdr; }
@@ -140,6 +146,8 @@ class UdpListener::Batch {
   struct alignas(cmsghdr) Control : std::array<std::uint8_t, control_octets> {};
   std::array<Control, udp_batch> controls_{};
   std::size_t outgoing_count_ = 0;
+  std::size_t used_ = udp_batch;  // headers to make anew
+  bool with_control_ = false;
 };
 
 UdpListener::UdpListener(asio::io_context& io, SocketHandle socket, bool is_wildcard)
