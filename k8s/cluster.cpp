@@ -184,6 +184,7 @@ class ApiCluster final : public Cluster {
     sum.api_reachable = health_.is_reachable();
     sum.api = client_->counters();
     if (snapshot_) sum.snapshot = snapshot_->counters();
+    sum.programming = publisher_.programming_durations();
     return sum;
   }
 

@@ -78,6 +78,7 @@ struct ClusterCounters {
   std::vector<Odd> odd = {};
   ApiCounters api = {};
   std::optional<SnapshotCounters> snapshot = {};  // nothing without a file
+  ProgrammingDurations programming = {};
 };
 
 class Cluster {

@@ -11,6 +11,9 @@
 namespace fairlead::k8s {
 namespace {
 
+// Of one batch; what is more is not measured.
+constexpr std::size_t dated_changes_max = 4096;
+
 // "namespace/name": neither can hold a slash in a real cluster.
 std::string joined(const ObjectKey& key) { return key.namespace_name + '/' + key.name; }
 
@@ -171,10 +174,11 @@ void ObjectStore::upsert(EndpointSlice object) {
     remove_slice(key);  // the label may have been taken away
     return;
   }
-  put_slice(key, owner, std::move(packed));
+  put_slice(key, owner, std::move(packed), object.last_change);
 }
 
-void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std::string packed) {
+void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std::string packed,
+                            std::optional<std::chrono::system_clock::time_point> last_change) {
   const ServiceId service = service_of(owner);
   const std::uint32_t generation = listings_[index_of(Kind::endpoint_slice)].generation;
   auto found = slice_ids_.find(key);
@@ -196,6 +200,12 @@ void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std:
   if (entry.packed == packed) return;
   const std::string before = std::exchange(entry.packed, std::move(packed));
   replace_slice(id, unpack_slice(before), unpack_slice(entry.packed));
+  // What a list brings may have changed long ago.
+  const Listing& listing = listings_[index_of(Kind::endpoint_slice)];
+  if (last_change && listing.is_listed && !listing.is_running && !services_[service].packed.empty() &&
+      dated_changes_.size() < dated_changes_max) {
+    dated_changes_.push_back({decode(services_[service]).headless, *last_change});
+  }
 }
 
 void ObjectStore::upsert(Pod object) {
@@ -440,7 +450,8 @@ ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
   drained_ = sequence_;
   return {.sequence = drained_,
           .all_listed = are_all_listed(),
-          .oldest_change = std::exchange(oldest_change_, std::nullopt)};
+          .oldest_change = std::exchange(oldest_change_, std::nullopt),
+          .dated_changes = std::exchange(dated_changes_, {})};
 }
 
 bool ObjectStore::are_all_listed() const {

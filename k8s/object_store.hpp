@@ -83,6 +83,10 @@ class ObjectStore final : public ObjectSink {
   void upsert(ServiceImport object) override;
   void remove(Kind kind, const ObjectKey& key) override;
 
+  struct DatedChange {
+    bool is_headless = false;
+    std::chrono::system_clock::time_point happened;
+  };
   struct Drained {
     /// Everything that happened up to this count is with the writer now.
     std::uint64_t sequence = 0;
@@ -90,6 +94,8 @@ class ObjectStore final : public ObjectSink {
     bool all_listed = false;
     /// When the first of the changes arrived; nothing without changes.
     std::optional<std::chrono::steady_clock::time_point> oldest_change;
+    /// The slices among the changes that say when what they are about happened.
+    std::vector<DatedChange> dated_changes = {};
   };
   /// Gives every touched name to `writer`: what exists first, in an order in which nothing points to a name that is
   /// not there yet, then what vanished, the other way round.
@@ -157,7 +163,8 @@ class ObjectStore final : public ObjectSink {
   NamespaceId namespace_of(const std::string& name);
   ServiceId service_of(const ObjectKey& key);
   Service decode(const ServiceEntry& entry) const;
-  void put_slice(const std::string& key, const ObjectKey& owner, std::string packed);
+  void put_slice(const std::string& key, const ObjectKey& owner, std::string packed,
+                 std::optional<std::chrono::system_clock::time_point> last_change = {});
   bool are_all_listed() const;
   void remove_namespace(const std::string& name);
   void remove_service(const std::string& key);
@@ -211,6 +218,7 @@ class ObjectStore final : public ObjectSink {
   std::vector<base::IpAddress> touched_addresses_;
   bool apex_touched_ = true;  // the first drain gives the writer something to publish
   std::optional<std::chrono::steady_clock::time_point> oldest_change_;
+  std::vector<DatedChange> dated_changes_;
   std::uint64_t sequence_ = 0;
   std::uint64_t drained_ = 0;
   std::uint64_t skipped_ = 0;

@@ -135,9 +135,22 @@ PublishedBatch Publisher::publish_pending() {
   {
     const std::scoped_lock lock(mutex_);
     published_sequence_ = drained.sequence;
+    const auto now = std::chrono::system_clock::now();
+    for (const ObjectStore::DatedChange& change : drained.dated_changes) {
+      auto& durations =
+          change.is_headless ? programming_durations_.headless_with_selector : programming_durations_.cluster_ip;
+      // Two machines' clocks: ours may be behind.
+      durations.observe(std::max(0.0, std::chrono::duration<double>(now - change.happened).count()),
+                        programming_duration_bounds);
+    }
   }
   published_.notify_all();
   return batch;
+}
+
+ProgrammingDurations Publisher::programming_durations() const {
+  const std::scoped_lock lock(mutex_);
+  return programming_durations_;
 }
 
 void Publisher::run(std::stop_token stop) {

@@ -21,6 +21,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "k8s/api_counters.hpp"
 #include "k8s/cluster_table.hpp"
 #include "k8s/object_store.hpp"
 #include "k8s/reverse_records.hpp"
@@ -68,6 +69,8 @@ class Publisher {
   /// One batch on the calling thread, which holds a base::ReaderThread, instead of start(); for tests and tools.
   PublishedBatch publish_pending();
 
+  ProgrammingDurations programming_durations() const;
+
   /// Names in both tables.
   std::uint64_t names() const { return names_.load(std::memory_order_relaxed); }
 
@@ -81,7 +84,8 @@ class Publisher {
   ReverseNonTerminals non_terminals_;  // of what is in table_.reverse
   std::atomic<std::uint64_t> names_{0};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  ProgrammingDurations programming_durations_;
   std::condition_variable published_;
   std::uint64_t published_sequence_ = 0;
 

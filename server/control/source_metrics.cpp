@@ -221,6 +221,13 @@ void collect_cluster(const k8s::Cluster& cluster, const MetricLabels& labels, st
   counter("fairlead_kubernetes_silent_watches_total", "Watches taken up anew because even bookmarks stayed away.",
           counters.silent_watches);
   collect_api(counters.api, labels, families);
+  for (const auto& [kind, durations] :
+       {std::pair("cluster_ip", &counters.programming.cluster_ip),
+        std::pair("headless_with_selector", &counters.programming.headless_with_selector)}) {
+    add_histogram(families, "coredns_kubernetes_dns_programming_duration_seconds",
+                  "Histogram of the time (in seconds) it took to program a dns instance.",
+                  with(labels, "service_kind", kind), *durations, k8s::programming_duration_bounds);
+  }
   for (const auto& odd : counters.odd) {
     add(families, MetricType::counter, "fairlead_kubernetes_odd_input_total",
         "What the API server sent and could not be used, by resource and reason.",

@@ -253,3 +253,40 @@ TEST_CASE("names that still exist never blink: relists, moves between slices, Cl
   CHECK(looks > 100);
   CHECK(missing == 0);
 }
+
+TEST_CASE("slices that say when they changed are measured until they are published, those of a list are not") {
+  Fixture fixture;
+  Service headless{.key = {"default", "h"}, .headless = true, .cluster_ips = {}, .ports = {}, .external_name = {}};
+  Service plain = headless;
+  plain.key.name = "c";
+  plain.headless = false;
+  const auto slice = [](const char* name, const char* service, const char* address) {
+    EndpointSlice made{.key = {"default", name}, .service_name = service, .ports = {}, .endpoints = {}};
+    made.endpoints.push_back(
+        {.addresses = {base::IpAddress::parse(address).value()}, .hostname = {}, .target_ref_name = {}});
+    made.last_change = std::chrono::system_clock::now() - std::chrono::seconds(3);
+    return made;
+  };
+  const auto counted = [&](bool of_headless) {
+    const ProgrammingDurations durations = fixture.publisher.programming_durations();
+    std::uint64_t sum = 0;
+    for (const auto count : (of_headless ? durations.headless_with_selector : durations.cluster_ip).counts)
+      sum += count;
+    return sum;
+  };
+  fixture.store.upsert(headless);
+  fixture.store.upsert(plain);
+  fixture.store.begin_list(Kind::endpoint_slice);
+  fixture.store.upsert(slice("h-1", "h", "10.1.0.1"));
+  fixture.store.end_list(Kind::endpoint_slice);
+  fixture.publish();
+  CHECK(counted(true) == 0);
+  fixture.store.upsert(slice("h-1", "h", "10.1.0.2"));
+  fixture.store.upsert(slice("c-1", "c", "10.1.0.3"));
+  fixture.store.upsert(slice("n-1", "nobody", "10.1.0.4"));
+  CHECK(counted(true) == 0);
+  fixture.publish();
+  CHECK(counted(true) == 1);
+  CHECK(counted(false) == 1);
+  CHECK(fixture.publisher.programming_durations().cluster_ip.sum_seconds >= 3);
+}
