@@ -100,9 +100,10 @@ def first_line(command):
     return ((output.stdout or output.stderr).strip().splitlines() or [""])[0]
 
 
-def start_kubesim(binary, synthetic, cpu, folder):
+def start_kubesim(binary, synthetic, cpu, folder, options=()):
     port = free_port()
-    server = Server("kubesim", [binary, "--listen", f"127.0.0.1:{port}", "--synthetic", synthetic], cpu, folder)
+    server = Server("kubesim", [binary, "--listen", f"127.0.0.1:{port}", "--synthetic", synthetic,
+                                *options], cpu, folder)
     server.port = port
     server.api = f"http://127.0.0.1:{port}"
 
