@@ -181,7 +181,8 @@ Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& n
   zones::CopyOptions options = copy_options(context);
   // A full reply is no reason to stop: whether the aliases lead anywhere is known at their end.
   const auto is_full = [&] { return context.writer.has_flag(Header::tc); };
-  for (int links = 0; links < alias_chain_max; ++links) {
+  // CoreDNS counts the aliases behind the first one.
+  for (int links = 0; links <= alias_chain_max; ++links) {
     if (!is_full()) {
       // The CNAME's RDATA is the owner of what it leads to.
       const std::size_t rdata_offset = context.writer.size() + 12;

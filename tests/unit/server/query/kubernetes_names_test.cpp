@@ -164,6 +164,24 @@ TEST_CASE("a loop of aliases that fills the reply before its end is NODATA, not 
   CHECK(cluster.ask(here + "." + space + ".svc.cluster.local", RRType::a) == Lines{"NOERROR aa", soa});
 }
 
+TEST_CASE("a chain of eleven aliases is followed, one of twelve is NODATA, as in CoreDNS") {
+  ClusterFixture cluster;
+  auto& store = cluster.cluster->store();
+  store.upsert(k8s::Namespace{"shop"});
+  constexpr int links = 12;
+  for (int i = 0; i < links; ++i) {
+    k8s::Service alias;
+    alias.key = {"shop", "c" + std::to_string(i)};
+    alias.type = k8s::Service::Type::external_name;
+    alias.external_name = "c" + std::to_string(i + 1) + ".shop.svc.cluster.local";
+    store.upsert(alias);
+  }
+  store.upsert(service("shop", "c" + std::to_string(links), {"10.96.0.1"}, {{"http", Protocol::tcp, 80}}));
+  cluster.sync();
+  CHECK(cluster.ask("c1.shop.svc.cluster.local", RRType::a, Transport::tcp).size() == 1 + 11 + 1);
+  CHECK(cluster.ask("c0.shop.svc.cluster.local", RRType::a, Transport::tcp) == Lines{"NOERROR aa", soa});
+}
+
 TEST_CASE("names between the zone and the Services exist as far as the cluster does (RFC 8020)") {
   check({
       {"svc.cluster.local", RRType::a, {"NOERROR aa", soa}},
