@@ -1,7 +1,8 @@
 """The objects that both servers answer from: every kind of Service, slice, Pod and Namespace that the real API server
 lets in and that DNS might treat in its own way.
 
-Addresses are fixed, so that a question and its answer are the same in every run and a difference can be asked for again.
+Addresses are fixed, so that a question and its answer are the same in every run and a difference can be asked for
+again.
 """
 
 from support.kube import endpoint_slice, namespace, service
@@ -43,12 +44,22 @@ def six(number):
 
 
 def cluster_ip(name, number, namespace="shop", families="4", **spec):
-    addresses = {"4": [four(number)], "6": [six(number)], "46": [four(number), six(number)], "64": [six(number), four(number)]}
+    addresses = {
+        "4": [four(number)],
+        "6": [six(number)],
+        "46": [four(number), six(number)],
+        "64": [six(number), four(number)],
+    }
     families_of = {"4": "IPv4", "6": "IPv6"}
     return service(
-        name, namespace, clusterIP=addresses[families][0], clusterIPs=addresses[families],
+        name,
+        namespace,
+        clusterIP=addresses[families][0],
+        clusterIPs=addresses[families],
         ipFamilies=[families_of[family] for family in families],
-        ipFamilyPolicy="RequireDualStack" if len(families) == 2 else "SingleStack", **spec)
+        ipFamilyPolicy="RequireDualStack" if len(families) == 2 else "SingleStack",
+        **spec,
+    )
 
 
 def headless(name, namespace="shop", **spec):
@@ -75,13 +86,24 @@ SERVICES = [
     cluster_ip("balancer", 6, type="LoadBalancer", families="46"),
     cluster_ip("balancer-name", 7, type="LoadBalancer"),
     cluster_ip("pending", 8, type="LoadBalancer"),
+    cluster_ip("balancer-both", 15, type="LoadBalancer"),
     cluster_ip("outside-ips", 9, externalIPs=["198.51.100.9", "198.51.100.10"]),
+    cluster_ip(
+        "outside-ports",
+        16,
+        families="46",
+        externalIPs=["198.51.100.11", "2001:db8::11"],
+        ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP), ("http", 80)],
+    ),
+    # One external address under two Services, and one that is also inside.
+    cluster_ip("outside-shared", 17, externalIPs=["198.51.100.9"], ports=[("", 80)]),
+    headless("outside-headless", externalIPs=["198.51.100.12"]),
     # Ports: without a name, of all protocols, of one number, many.
     cluster_ip("unnamed", 10, ports=[("", 80)]),
     cluster_ip("protocols", 11, ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP), ("sctp", 5353, SCTP)]),
     cluster_ip("same-number", 12, families="46", ports=[("a", 7000, TCP), ("b", 7000, UDP), ("c", 7000, SCTP)]),
     cluster_ip("many-ports", 13, ports=MANY_PORTS),
-    cluster_ip("odd-ports", 14, ports=[("_tcp".strip("_"), 1), ("udp", 2, UDP), ("http-alt-8080", 3), ("1a", 4)]),
+    cluster_ip("odd-ports", 14, ports=[("tcp", 1), ("udp", 2, UDP), ("http-alt-8080", 3), ("1a", 4)]),
     # Endpoints of Services with an address; none at all; none that is ready.
     cluster_ip("backed", 20),
     cluster_ip("backed-dual", 21, families="46"),
@@ -109,7 +131,9 @@ SERVICES = [
     labelled(headless("db", namespace="team-a"), app="db", tier="back"),
     headless("db", namespace="team-b"),
     cluster_ip("still-there", 53, namespace="leaving"),
-    cluster_ip("kube-dns", 54, namespace="kube-system", ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP), ("metrics", 9153)]),
+    cluster_ip(
+        "kube-dns", 54, namespace="kube-system", ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP), ("metrics", 9153)]
+    ),
     # Headless.
     headless("db"),
     headless("db6", ipFamilies=["IPv6"], ipFamilyPolicy="SingleStack"),
@@ -176,40 +200,70 @@ NOT_READY = {"conditions": {"ready": False}}
 
 SLICES = [
     endpoint_slice("web-1", "web", "shop", ["10.244.1.1", "10.244.1.2"]),
-    endpoint_slice("backed-1", "backed", "shop", [
-        {"addresses": ["10.244.2.1"], "hostname": "named"}, "10.244.2.2", {"addresses": ["10.244.2.3"], **NOT_READY}]),
+    endpoint_slice(
+        "backed-1",
+        "backed",
+        "shop",
+        [{"addresses": ["10.244.2.1"], "hostname": "named"}, "10.244.2.2", {"addresses": ["10.244.2.3"], **NOT_READY}],
+    ),
     endpoint_slice("backed-dual-4", "backed-dual", "shop", ["10.244.2.11"]),
     endpoint_slice("backed-dual-6", "backed-dual", "shop", ["fd00:10:244::2:11"], family="IPv6"),
     endpoint_slice("empty-slice-1", "empty-slice", "shop", []),
     endpoint_slice("none-ready-1", "none-ready", "shop", [{"addresses": ["10.244.2.21"], **NOT_READY}]),
-    endpoint_slice("kube-dns-1", "kube-dns", "kube-system", ["10.244.9.1", "10.244.9.2"],
-                   ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP), ("metrics", 9153)]),
+    endpoint_slice(
+        "kube-dns-1",
+        "kube-dns",
+        "kube-system",
+        ["10.244.9.1", "10.244.9.2"],
+        ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP), ("metrics", 9153)],
+    ),
     endpoint_slice("unnamed-1", "unnamed", "shop", ["10.244.2.31"], ports=[("", 8080)]),
     # Headless.
+    endpoint_slice("outside-headless-1", "outside-headless", "shop", ["10.244.3.91"]),
     endpoint_slice("db-1", "db", "shop", ["10.244.3.1", "10.244.3.2"]),
     endpoint_slice("db-1", "db", "team-a", [{"addresses": ["10.244.3.11"], "hostname": "db-0"}, "10.244.3.12"]),
     endpoint_slice("db-1", "db", "team-b", ["10.244.3.21"]),
     labelled(endpoint_slice("db-2", "db", "team-a", ["10.244.3.13"]), app="db", tier="back"),
     endpoint_slice("db6-1", "db6", "shop", ["fd00:10:244::3:1", "fd00:10:244:3::"], family="IPv6"),
     endpoint_slice("db-dual-4", "db-dual", "shop", [{"addresses": ["10.244.3.31"], "hostname": "both"}, "10.244.3.32"]),
-    endpoint_slice("db-dual-6", "db-dual", "shop", [
-        {"addresses": ["fd00:10:244::3:31"], "hostname": "both"}, "fd00:10:244::3:32"], family="IPv6"),
-    endpoint_slice("hosts-1", "hosts", "shop", [
-        {"addresses": ["10.244.4.1"], "hostname": "db-0"}, {"addresses": ["10.244.4.2"], "hostname": "db-1"},
-        # Two endpoints of one host name, and one whose name looks like another's address.
-        {"addresses": ["10.244.4.3"], "hostname": "twin"}, {"addresses": ["10.244.4.4"], "hostname": "twin"},
-        {"addresses": ["10.244.4.5"], "hostname": "10-244-4-1"},
-        {"addresses": ["10.244.4.6"], "hostname": "h" + "o" * 61 + "t"},
-        {"addresses": ["10.244.4.7"], **NOT_READY, "hostname": "sick"},
-    ]),
+    endpoint_slice(
+        "db-dual-6",
+        "db-dual",
+        "shop",
+        [{"addresses": ["fd00:10:244::3:31"], "hostname": "both"}, "fd00:10:244::3:32"],
+        family="IPv6",
+    ),
+    endpoint_slice(
+        "hosts-1",
+        "hosts",
+        "shop",
+        [
+            {"addresses": ["10.244.4.1"], "hostname": "db-0"},
+            {"addresses": ["10.244.4.2"], "hostname": "db-1"},
+            # Two endpoints of one host name, and one whose name looks like another's address.
+            {"addresses": ["10.244.4.3"], "hostname": "twin"},
+            {"addresses": ["10.244.4.4"], "hostname": "twin"},
+            {"addresses": ["10.244.4.5"], "hostname": "10-244-4-1"},
+            {"addresses": ["10.244.4.6"], "hostname": "h" + "o" * 61 + "t"},
+            {"addresses": ["10.244.4.7"], **NOT_READY, "hostname": "sick"},
+        ],
+    ),
     endpoint_slice("no-ports-1", "no-ports", "shop", ["10.244.5.1", "10.244.5.2"], ports=[]),
-    endpoint_slice("slice-ports-1", "slice-ports", "shop", ["10.244.5.11"], ports=[("other", 4711), ("udp-one", 4712, UDP)]),
-    endpoint_slice("not-ready-1", "not-ready", "shop", [
-        {"addresses": ["10.244.6.1"], **NOT_READY}, {"addresses": ["10.244.6.2"], **READY},
-        {"addresses": ["10.244.6.3"], "conditions": {"ready": False, "serving": True, "terminating": True}},
-        {"addresses": ["10.244.6.4"], "conditions": {"serving": False}},
-        {"addresses": ["10.244.6.5"], "conditions": {}},
-    ]),
+    endpoint_slice(
+        "slice-ports-1", "slice-ports", "shop", ["10.244.5.11"], ports=[("other", 4711), ("udp-one", 4712, UDP)]
+    ),
+    endpoint_slice(
+        "not-ready-1",
+        "not-ready",
+        "shop",
+        [
+            {"addresses": ["10.244.6.1"], **NOT_READY},
+            {"addresses": ["10.244.6.2"], **READY},
+            {"addresses": ["10.244.6.3"], "conditions": {"ready": False, "serving": True, "terminating": True}},
+            {"addresses": ["10.244.6.4"], "conditions": {"serving": False}},
+            {"addresses": ["10.244.6.5"], "conditions": {}},
+        ],
+    ),
     # The controller says "ready" for such a Service; one that does not is taken at its word.
     endpoint_slice("published-1", "published", "shop", ["10.244.6.11", {"addresses": ["10.244.6.12"], **NOT_READY}]),
     endpoint_slice("headless-empty-1", "headless-empty", "shop", []),
@@ -218,22 +272,44 @@ SLICES = [
     endpoint_slice("hundred-1", "hundred", "shop", [f"10.244.8.{number}" for number in range(100)]),
     endpoint_slice("duplicates-1", "duplicates", "shop", ["10.244.10.1", "10.244.10.2"]),
     endpoint_slice("duplicates-2", "duplicates", "shop", ["10.244.10.2", "10.244.10.3"]),
-    endpoint_slice("pods-1", "pods", "shop", [
-        {"addresses": ["10.244.11.1"], **pod_ref("pod-one")},
-        {"addresses": ["10.244.11.2"], **pod_ref("pod-two"), "hostname": "second"},
-        {"addresses": ["10.244.11.3"], **pod_ref("p" * 64)},
-        {"addresses": ["10.244.11.4"], **pod_ref("pod.with.dots")},
-        "10.244.11.5",
-    ]),
+    endpoint_slice(
+        "pods-1",
+        "pods",
+        "shop",
+        [
+            {"addresses": ["10.244.11.1"], **pod_ref("pod-one")},
+            {"addresses": ["10.244.11.2"], **pod_ref("pod-two"), "hostname": "second"},
+            {"addresses": ["10.244.11.3"], **pod_ref("p" * 64)},
+            {"addresses": ["10.244.11.4"], **pod_ref("pod.with.dots")},
+            "10.244.11.5",
+        ],
+    ),
     *(endpoint_slice(f"many-slices-{number}", "many-slices", "shop", [f"10.244.12.{number}"]) for number in range(12)),
-    endpoint_slice("zonal-1", "zonal", "shop", [
-        {"addresses": ["10.244.13.1"], "zone": "zone-a"}, {"addresses": ["10.244.13.2"], "zone": "zone-a"},
-        {"addresses": ["10.244.13.3"], "zone": "zone-b", "hostname": "b-host"}, {"addresses": ["10.244.13.4"], "zone": "dotted.zone.c"},
-        "10.244.13.5"]),
-    endpoint_slice("protocols-headless-1", "protocols-headless", "shop", ["10.244.14.1"],
-                   ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP)]),
-    endpoint_slice("many-addresses-1", "many-addresses", "shop", [
-        {"addresses": ["10.244.15.1", "10.244.15.2", "10.244.15.3"], "hostname": "three-of-one"}]),
+    endpoint_slice(
+        "zonal-1",
+        "zonal",
+        "shop",
+        [
+            {"addresses": ["10.244.13.1"], "zone": "zone-a"},
+            {"addresses": ["10.244.13.2"], "zone": "zone-a"},
+            {"addresses": ["10.244.13.3"], "zone": "zone-b", "hostname": "b-host"},
+            {"addresses": ["10.244.13.4"], "zone": "dotted.zone.c"},
+            "10.244.13.5",
+        ],
+    ),
+    endpoint_slice(
+        "protocols-headless-1",
+        "protocols-headless",
+        "shop",
+        ["10.244.14.1"],
+        ports=[("dns", 53, UDP), ("dns-tcp", 53, TCP)],
+    ),
+    endpoint_slice(
+        "many-addresses-1",
+        "many-addresses",
+        "shop",
+        [{"addresses": ["10.244.15.1", "10.244.15.2", "10.244.15.3"], "hostname": "three-of-one"}],
+    ),
     # A port without a number stands for all of them; a slice without ports has none; a slice of names has no addresses.
     endpoint_slice("null-port-1", "null-port", "shop", ["10.244.17.1"], ports=[]) | {"ports": [{}, {"name": "named"}]},
     endpoint_slice("null-ports-1", "null-ports", "shop", ["10.244.17.2"], ports=[]) | {"ports": None},
@@ -255,30 +331,57 @@ SLICES = [
 
 IMPORTS_PATH = "/apis/multicluster.x-k8s.io/v1alpha1"
 IMPORTS_DEFINITION = {
-    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-    "metadata": {"name": "serviceimports.multicluster.x-k8s.io", "annotations": {
-        "api-approved.kubernetes.io": "https://github.com/kubernetes/enhancements/tree/master/keps/sig-multicluster/1645-multi-cluster-services-api"}},
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "serviceimports.multicluster.x-k8s.io",
+        "annotations": {
+            # Whatever the text: groups below k8s.io must have one.
+            "api-approved.kubernetes.io": "https://github.com/kubernetes/enhancements/tree/master/keps"
+        },
+    },
     "spec": {
-        "group": "multicluster.x-k8s.io", "scope": "Namespaced",
-        "names": {"kind": "ServiceImport", "listKind": "ServiceImportList", "plural": "serviceimports", "singular": "serviceimport"},
-        "versions": [{"name": "v1alpha1", "served": True, "storage": True, "schema": {
-            "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}],
+        "group": "multicluster.x-k8s.io",
+        "scope": "Namespaced",
+        "names": {
+            "kind": "ServiceImport",
+            "listKind": "ServiceImportList",
+            "plural": "serviceimports",
+            "singular": "serviceimport",
+        },
+        "versions": [
+            {
+                "name": "v1alpha1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
     },
 }
 
 
 def service_import(name, *addresses, type="ClusterSetIP", ports=(("http", 80),), space="shop"):
     return {
-        "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceImport", "metadata": {"name": name, "namespace": space},
-        "spec": {"type": type, "ips": list(addresses), "ports": [
-            {"name": port[0], "port": port[1], "protocol": port[2] if len(port) > 2 else TCP} for port in ports]},
+        "apiVersion": "multicluster.x-k8s.io/v1alpha1",
+        "kind": "ServiceImport",
+        "metadata": {"name": name, "namespace": space},
+        "spec": {
+            "type": type,
+            "ips": list(addresses),
+            "ports": [
+                {"name": port[0], "port": port[1], "protocol": port[2] if len(port) > 2 else TCP} for port in ports
+            ],
+        },
     }
 
 
 def imported_slice(name, service, cluster, *endpoints, family="IPv4", ports=(("http", 8080),)):
     object = endpoint_slice(name, service, "shop", endpoints, ports, family)
     object["metadata"]["labels"] = {
-        "multicluster.kubernetes.io/service-name": service, "multicluster.kubernetes.io/source-cluster": cluster}
+        "multicluster.kubernetes.io/service-name": service,
+        "multicluster.kubernetes.io/source-cluster": cluster,
+    }
     return object
 
 
@@ -295,9 +398,16 @@ IMPORTS = [
 ]
 
 IMPORTED_SLICES = [
-    imported_slice("mc-headless-a", "mc-headless", "cluster-a", {"addresses": ["10.98.0.1"], "hostname": "db-0"}, "10.98.0.2"),
-    imported_slice("mc-headless-b", "mc-headless", "cluster-b", {"addresses": ["10.98.1.1"], "hostname": "db-0"},
-                   {"addresses": ["10.98.1.2"], "conditions": {"ready": False}}),
+    imported_slice(
+        "mc-headless-a", "mc-headless", "cluster-a", {"addresses": ["10.98.0.1"], "hostname": "db-0"}, "10.98.0.2"
+    ),
+    imported_slice(
+        "mc-headless-b",
+        "mc-headless",
+        "cluster-b",
+        {"addresses": ["10.98.1.1"], "hostname": "db-0"},
+        {"addresses": ["10.98.1.2"], "conditions": {"ready": False}},
+    ),
     imported_slice("mc-headless-b6", "mc-headless", "cluster-b", "fd00:10:98::1", family="IPv6"),
     imported_slice("mc-web-a", "mc-web", "cluster-a", "10.98.0.11"),
 ]
@@ -320,7 +430,9 @@ PODS = [
 
 def pod(namespace, name, labels):
     return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {"containers": [{"name": "main", "image": "none.invalid/none"}], "nodeName": "node-1"},
     }
 
@@ -336,7 +448,10 @@ def build(plane):
         plane.create(pod(space, name, labels))
         plane.patch(pod(space, name, labels), {"status": status}, "/status")
     ingress = {
-        "balancer": [{"ip": "203.0.113.6"}, {"ip": "2001:db8::6"}], "balancer-name": [{"hostname": "www.example.org"}]}
+        "balancer": [{"ip": "203.0.113.6"}, {"ip": "2001:db8::6"}],
+        "balancer-name": [{"hostname": "www.example.org"}],
+        "balancer-both": [{"ip": "203.0.113.7"}, {"ip": "203.0.113.8"}],
+    }
     for name, entries in ingress.items():
         plane.patch(service(name, "shop"), {"status": {"loadBalancer": {"ingress": entries}}}, "/status")
     # Nobody finishes the deletion: it stays in phase Terminating, with what is in it.
@@ -346,7 +461,9 @@ def build(plane):
 def _import(plane):
     code, body = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", IMPORTS_DEFINITION)
     assert code == 201, body[:500]
-    wait_until(lambda: plane.request("GET", f"{IMPORTS_PATH}/serviceimports")[0] == 200, 30, "ServiceImports are served")
+    wait_until(
+        lambda: plane.request("GET", f"{IMPORTS_PATH}/serviceimports")[0] == 200, 30, "ServiceImports are served"
+    )
     for item in IMPORTS:
         path = f"{IMPORTS_PATH}/namespaces/{item['metadata']['namespace']}/serviceimports"
         code, body = plane.request("POST", path, item)

@@ -26,8 +26,11 @@ PACKETS_UNDER = "pods insecure"
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory):
     """A real API server with all objects."""
-    for reason in (kube.assets() is None and "no kube-apiserver; tools/dev setup builds it",
-                   coredns.program() is None and "no CoreDNS; tools/dev setup builds it", fairlead.missing("fairlead")):
+    for reason in (
+        kube.assets() is None and "no kube-apiserver; tools/dev setup builds it",
+        coredns.program() is None and "no CoreDNS; tools/dev setup builds it",
+        fairlead.missing("fairlead"),
+    ):
         if reason:
             pytest.skip(reason)
     control_plane = kube.ControlPlane(tmp_path_factory.mktemp("control-plane"))
@@ -79,8 +82,10 @@ def test_every_reply_is_equal_or_differs_as_it_is_meant_to(replies, report, core
         results.append((question, their, our, explain(Case(question, corefile, our, names), their)))
     report.add(corefile, results)
     unexplained = [result for result in results if result[3] is None]
-    shown = "\n".join(f"{question}\n  CoreDNS:  {_indented(their)}\n  Fairlead: {_indented(our)}"
-                      for question, their, our, _ in unexplained[:SHOWN])
+    shown = "\n".join(
+        f"{question}\n  CoreDNS:  {_indented(their)}\n  Fairlead: {_indented(our)}"
+        for question, their, our, _ in unexplained[:SHOWN]
+    )
     assert not unexplained, f"{len(unexplained)} of {len(questions)} differ without a reason; some:\n{shown}"
 
 

@@ -23,6 +23,9 @@ class Corefile:
     fallthrough: tuple = ()  # zones
     options: frozenset = frozenset()  # what else the table of differences has to know
     source: str | None = None  # the address that is asked from
+    external: tuple = ()  # zones of k8s_external
+    external_ttl: int = 5
+    external_apex: str = "dns"
     namespaces: tuple = ()  # those whose addresses have PTR records, if not all have
 
     @property
@@ -35,7 +38,7 @@ class Corefile:
         return bool(self.namespaces and spaces) and not set(spaces) & set(self.namespaces)
 
     def questions(self):
-        return corpus(tuple(zone for zone in self.served if not zone.endswith(".arpa")))
+        return corpus(tuple(zone for zone in self.served if not zone.endswith(".arpa")), self.external[:1])
 
 
 def _plain(name, *kubernetes, zones="cluster.local " + REVERSE, before="", after="forward . {upstream}", **fields):
@@ -77,7 +80,14 @@ KUBEADM = """
 V6_SERVICES = "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa"
 
 COREFILES = [
-    Corefile("kubeadm", KUBEADM, ("cluster.local", "in-addr.arpa", "ip6.arpa"), 30, fallthrough=("in-addr.arpa", "ip6.arpa"), options=frozenset({"cache"})),
+    Corefile(
+        "kubeadm",
+        KUBEADM,
+        ("cluster.local", "in-addr.arpa", "ip6.arpa"),
+        30,
+        fallthrough=("in-addr.arpa", "ip6.arpa"),
+        options=frozenset({"cache"}),
+    ),
     _plain("pods disabled"),
     _plain("pods insecure", "pods insecure"),
     _plain("pods verified", "pods verified"),
@@ -92,13 +102,23 @@ COREFILES = [
     _plain("fallthrough", "fallthrough", "pods insecure", fallthrough=("",)),
     _plain("fallthrough of one zone", "fallthrough cluster.local", fallthrough=("cluster.local",)),
     _plain("two zones", zones="cluster.local other.zone " + REVERSE),
-    _plain("CIDR zones", zones="cluster.local 10.96.0.0/16 10.244.0.0/20 fd00:10:96::/108",
-           served=("cluster.local", "96.10.in-addr.arpa", *(f"{n}.244.10.in-addr.arpa" for n in range(16)), V6_SERVICES)),
+    _plain(
+        "CIDR zones",
+        zones="cluster.local 10.96.0.0/16 10.244.0.0/20 fd00:10:96::/108",
+        served=("cluster.local", "96.10.in-addr.arpa", *(f"{n}.244.10.in-addr.arpa" for n in range(16)), V6_SERVICES),
+    ),
     _plain("no forward", after=""),
     _plain("no reverse zones", zones="cluster.local"),
     _plain("zonal", "zonal"),
-    _plain("multicluster", "multicluster clusterset.local", "pods insecure", zones="cluster.local clusterset.local " + REVERSE,
-           options=frozenset({"multicluster"})),
-    _plain("autopath", "pods verified", before="autopath @kubernetes", source=POD_CLIENT, options=frozenset({"autopath"})),
+    _plain(
+        "multicluster",
+        "multicluster clusterset.local",
+        "pods insecure",
+        zones="cluster.local clusterset.local " + REVERSE,
+        options=frozenset({"multicluster"}),
+    ),
+    _plain(
+        "autopath", "pods verified", before="autopath @kubernetes", source=POD_CLIENT, options=frozenset({"autopath"})
+    ),
     _plain("cache 30", "pods insecure", before="cache 30", options=frozenset({"cache"})),
 ]

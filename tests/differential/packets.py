@@ -104,6 +104,18 @@ PACKETS = [
 ]
 
 # Those of which RFC 1035 §4 or RFC 6891 §6.1.1 says that there is no such message, and that CoreDNS answers.
-BROKEN = [packet for packet in PACKETS if packet.title in (
-    "nothing behind the header", "octets behind the message", "a pointer forwards as name", "a pointer into the header as name",
-    "a record in the answer section", "a record that is missing", "two OPT records", "an OPT record with an owner")]
+BROKEN = [
+    packet
+    for packet in PACKETS
+    if packet.title
+    in (
+        "nothing behind the header",
+        "octets behind the message",
+        "a pointer forwards as name",
+        "a pointer into the header as name",
+        "a record in the answer section",
+        "a record that is missing",
+        "two OPT records",
+        "an OPT record with an owner",
+    )
+]

@@ -61,7 +61,7 @@ class Question:
 
     def is_below(self, *zones):
         """Whether the name is one of these zones' (text, in lower case) or below."""
-        return any(self.lower[len(self.labels) - len(zone):] == zone for zone in map(labels_of, zones))
+        return any(self.lower[len(self.labels) - len(zone) :] == zone for zone in map(labels_of, zones))
 
     @property
     def text(self):
@@ -93,4 +93,6 @@ def question(name, type, manner=None):
 
 def _escape(label):
     return "".join(
-        f"\\{chr(octet)}" if chr(octet) in '.\\"' else chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}" for octet in label)
+        f"\\{chr(octet)}" if chr(octet) in '.\\"' else chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}"
+        for octet in label
+    )

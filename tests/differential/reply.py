@@ -29,7 +29,8 @@ class Reply:
 
     def __str__(self):
         size, version, do, options = self.edns or (None, 0, False, ())
-        edns = f"EDNS {size}{' DO' if do else ''}{f' version {version}' if version else ''}{f' options {list(options)}' if options else ''}"
+        edns = f"EDNS {size}{' DO' if do else ''}{f' version {version}' if version else ''}"
+        edns += f" options {list(options)}" if options else ""
         lines = [f"{self.rcode} {' '.join(sorted(self.flags))}{', ' + edns if self.edns else ''}, for {self.question}"]
         for section in ("answer", "authority", "additional"):
             lines += [f"{section}: {' '.join(map(str, record))}" for record in getattr(self, section)]
@@ -46,8 +47,15 @@ def reply(answer):
         return NONE
     edns = answer.edns and (*answer.edns[:3], tuple(answer.edns[3]))
     return Reply(
-        answer.rcode, frozenset(answer.flags), answer.question, _section(answer.answer), _section(answer.authority),
-        _section(answer.additional), edns, tuple(answer.extended_errors))
+        answer.rcode,
+        frozenset(answer.flags),
+        answer.question,
+        _section(answer.answer),
+        _section(answer.authority),
+        _section(answer.additional),
+        edns,
+        tuple(answer.extended_errors),
+    )
 
 
 def section(records):

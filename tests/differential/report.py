@@ -36,14 +36,21 @@ class Report:
     def text(self, accepted):
         total = [sum(row[column] for row in self._rows) for column in range(1, 2 + len(VERDICTS))]
         lines = [
-            "# Fairlead and CoreDNS, asked the same", "",
-            f"Made by running `tools/dev test -- -L differential`: one API server, CoreDNS {self._version}, every question to both. "
-            "TTLs count; the order of records and an SOA's serial do not.", "",
-            f"| Corefile | questions | {' | '.join(VERDICTS)} |", "|---|---:|" + "---:|" * len(VERDICTS),
+            "# Fairlead and CoreDNS, asked the same",
+            "",
+            "Made by running `tools/dev test -- -L differential`: one API server, "
+            f"CoreDNS {self._version}, every question to both. "
+            "TTLs count; the order of records and an SOA's serial do not.",
+            "",
+            f"| Corefile | questions | {' | '.join(VERDICTS)} |",
+            "|---|---:|" + "---:|" * len(VERDICTS),
             *(f"| {' | '.join(map(str, row))} |" for row in self._rows),
-            f"| **all** | {' | '.join(f'**{number}**' for number in total)} |", "",
-            "## Accepted differences", "",
-            "Each stands in the README's \"Differences from CoreDNS\" with its reason, and occurs at least once here.", "",
+            f"| **all** | {' | '.join(f'**{number}**' for number in total)} |",
+            "",
+            "## Accepted differences",
+            "",
+            'Each stands in the README\'s "Differences from CoreDNS" with its reason, and occurs at least once here.',
+            "",
         ]
         for difference in accepted:
             lines += self._difference(difference)
@@ -51,8 +58,13 @@ class Report:
 
     def _difference(self, difference):
         corefiles = self._corefiles[difference.name]
-        lines = [f"### {difference.name}", "", f"Replies: {self._counts[difference.name]}, Corefiles: {len(corefiles)}. "
-                 f"README: \"{difference.readme} ...\".", ""]
+        lines = [
+            f"### {difference.name}",
+            "",
+            f"Replies: {self._counts[difference.name]}, Corefiles: {len(corefiles)}. "
+            f'README: "{difference.readme} ...".',
+            "",
+        ]
         if difference.name in self._examples:
             _, question, theirs, ours = self._examples[difference.name]
             lines += [f"    {question}", *_quoted("CoreDNS", theirs), *_quoted("Fairlead", ours), ""]

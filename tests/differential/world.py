@@ -1,4 +1,4 @@
-"""What stands around the two servers: the real control plane with its objects, and the upstream that both forward to."""
+"""What stands around the two servers: the upstream that both forward to."""
 
 from support.upstream import Reply, Upstream, address, nxdomain
 
@@ -23,16 +23,25 @@ def _big(query):
 def upstream():
     """Names below example.org. Everything else is NXDOMAIN."""
     alias = [("@", "CNAME", 60, "www.example.org.")]
-    return Upstream({
-        "www.example.org.": _by_type(A=WWW, TXT=Reply([("@", "TXT", 60, "hello")])),
-        "dual.example.org.": _by_type(A=address("192.0.2.81"), AAAA=address("2001:db8::81")),
-        "alias.example.org.": _by_type(
-            A=Reply([*alias, ("www.example.org.", "A", 60, "192.0.2.80")]), AAAA=Reply(alias), CNAME=Reply(alias), TXT=Reply(alias)),
-        "missing.example.org.": nxdomain(),
-        "nodata.example.org.": _by_type(),
-        "servfail.example.org.": Reply(rcode="SERVFAIL"),
-        "big.example.org.": _big,
-        # An upstream does not know the cluster's names; whether the alias is followed there is the question.
-        "back.example.org.": _by_type(
-            A=Reply([("@", "CNAME", 60, "web.shop.svc.cluster.local.")]), CNAME=Reply([("@", "CNAME", 60, "web.shop.svc.cluster.local.")])),
-    }, default=nxdomain(zone="."))
+    return Upstream(
+        {
+            "www.example.org.": _by_type(A=WWW, TXT=Reply([("@", "TXT", 60, "hello")])),
+            "dual.example.org.": _by_type(A=address("192.0.2.81"), AAAA=address("2001:db8::81")),
+            "alias.example.org.": _by_type(
+                A=Reply([*alias, ("www.example.org.", "A", 60, "192.0.2.80")]),
+                AAAA=Reply(alias),
+                CNAME=Reply(alias),
+                TXT=Reply(alias),
+            ),
+            "missing.example.org.": nxdomain(),
+            "nodata.example.org.": _by_type(),
+            "servfail.example.org.": Reply(rcode="SERVFAIL"),
+            "big.example.org.": _big,
+            # An upstream does not know the cluster's names; whether the alias is followed there is the question.
+            "back.example.org.": _by_type(
+                A=Reply([("@", "CNAME", 60, "web.shop.svc.cluster.local.")]),
+                CNAME=Reply([("@", "CNAME", 60, "web.shop.svc.cluster.local.")]),
+            ),
+        },
+        default=nxdomain(zone="."),
+    )
