@@ -30,6 +30,11 @@ std::expected<ApiAccess, std::string> access_of(const ClusterOptions& options) {
   return in_cluster_access();
 }
 
+std::optional<ExternalRecordOptions> external_records_of(const ClusterOptions& options) {
+  if (!options.external) return std::nullopt;
+  return ExternalRecordOptions{.zone = options.external->zone, .headless = options.external->headless};
+}
+
 /// What ServiceImports become: as a cluster's own names, in a table of its own.
 struct Clusterset {
   explicit Clusterset(const ClusterOptions& options)
@@ -61,7 +66,10 @@ class SnapshotFingerprint {
     add("");
     add(options.label_selector);
     add(options.namespace_label_selector);
-    for (const bool option : {options.endpoint_pod_names, options.no_endpoints, options.zonal}) add(option ? "1" : "0");
+    for (const bool option :
+         {options.endpoint_pod_names, options.no_endpoints, options.zonal, options.external.has_value()}) {
+      add(option ? "1" : "0");
+    }
   }
   /// In a Pod the API server's address is the same in most clusters; its certificate authority is not.
   std::uint64_t value() const {
@@ -90,10 +98,16 @@ class ApiCluster final : public Cluster {
                             .zonal = options.zonal,
                             .zone = options.zone},
                 .local_addresses = options.local_addresses,
+                .external = external_records_of(options),
                 .namespaces = options.namespaces,
                 .pods = options.watch_pods,
                 .pod_object_names = options.pod_object_names}),
-        publisher_(store_, table_, {.ttl = options.ttl, .on_published = {}, .unix_time = {}}) {
+        publisher_(store_, table_,
+                   {.ttl = options.ttl,
+                    .external_ttl = options.external ? options.external->ttl : options.ttl,
+                    .on_published = {},
+                    .unix_time = {}}) {
+    if (options.external) table_.external = std::make_unique<ExternalTable>();
     if (options.multicluster) {
       clusterset_ = std::make_unique<Clusterset>(options);
       namespaces_tee_ = std::make_unique<TeeSink>(store_, clusterset_->intake);

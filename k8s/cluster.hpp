@@ -39,7 +39,14 @@ struct ClusterOptions {
   bool no_endpoints = false;
   bool ignore_empty_services = false;
   bool zonal = false;
-  bool multicluster = false;                     // ServiceImports become names of a clusterset
+  bool multicluster = false;  // ServiceImports become names of a clusterset
+  /// The names of `k8s_external`, in ClusterTable::external.
+  struct External {
+    dns::DomainName zone;  // the first forward zone
+    std::uint32_t ttl = 5;
+    bool headless = false;
+  };
+  std::optional<External> external;
   dns::DomainName zone;                          // the first forward zone: PTR targets lie in it
   std::vector<base::IpAddress> local_addresses;  // the server's own, for the apex NS
 

@@ -42,12 +42,27 @@ enum class NamesFrom : std::uint8_t {
 /// Pods are held without their names, and a snapshot has none: their names are not known until they are listed.
 inline constexpr bool snapshot_has_pods = false;
 
+/// The names of an external zone: "\3web\7default" and what lies below, "\7default" for each Namespace, and whole
+/// reverse names of external addresses. An entry with a CNAME may have SRV records: they lead where the CNAME does.
+struct ExternalTable {
+  zones::NameTable forward;
+  zones::NameTable reverse;
+  /// The external addresses of the Services that we stand behind; none published: we stand behind none.
+  struct Nameserver {
+    std::vector<base::IpAddress> addresses;
+  };
+  base::Published<std::optional<Nameserver>> nameserver;
+  std::atomic<std::uint32_t> serial{0};
+};
+
 struct ClusterTable {
   zones::NameTable forward;
   zones::NameTable reverse;
   /// Null unless Pods are watched.
   std::unique_ptr<PodTable> pods;
   base::Published<ApexNameservers> apex_nameservers;
+  /// Null unless an external zone is served.
+  std::unique_ptr<ExternalTable> external;
   /// SOA serial: the Unix time of the last visible change, strictly rising with every published batch.
   std::atomic<std::uint32_t> serial{0};
   /// True once every kind was listed in full and is in the table; never false again.

@@ -50,6 +50,9 @@ void sort_unique(std::vector<T>& values) {
   values.erase(repeated.begin(), repeated.end());
 }
 
+// Then an external zone has no endpoints of it.
+bool has_external(const Service& service) { return !service.external_ips.empty() || !service.ingress_names.empty(); }
+
 template <typename Entry>
 std::uint32_t allocate(std::deque<Entry>& entries, std::vector<std::uint32_t>& free) {
   if (free.empty()) {
@@ -147,6 +150,11 @@ void ObjectStore::upsert(Namespace object) {
 }
 
 void ObjectStore::upsert(Service object) {
+  if (options_.external) {
+    normalize_external(object);
+  } else {
+    drop_external(object);
+  }
   std::string packed = pack(object);
   const std::scoped_lock lock(mutex_);
   if (!is_namespace_label(object.key.namespace_name) || !is_label(object.key.name)) {
@@ -300,7 +308,10 @@ Service ObjectStore::decode(const ServiceEntry& entry) const { return unpack_ser
 bool ObjectStore::has_reverse_names() const { return !options_.records.clusterset; }
 
 std::vector<base::IpAddress> ObjectStore::reverse_addresses(const Service& service) const {
-  return has_reverse_names() ? service.cluster_ips : std::vector<base::IpAddress>();
+  if (!has_reverse_names()) return {};
+  auto addresses = service.cluster_ips;
+  std::ranges::copy(service.external_ips, std::back_inserter(addresses));
+  return addresses;
 }
 
 void ObjectStore::mark() {
@@ -356,7 +367,7 @@ void ObjectStore::replace_service(ServiceId id, std::string packed) {
   // The endpoints' names depend on whether the Service has endpoints at all, and its ports come from the slices when
   // it is headless.
   if (was_there != is_there || was_visible != is_visible(entry) || before.type != after.type ||
-      before.headless != after.headless) {
+      before.headless != after.headless || has_external(before) != has_external(after)) {
     changes.all_names = true;
   }
   changes.names.emplace_back();
@@ -367,13 +378,12 @@ void ObjectStore::replace_service(ServiceId id, std::string packed) {
   auto new_addresses = reverse_addresses(after);
   sort_unique(old_addresses);
   sort_unique(new_addresses);
-  for (const auto& address : difference(old_addresses, new_addresses)) {
-    by_address_.erase(address, id | service_bit);
-    touched_addresses_.push_back(address);
-  }
-  for (const auto& address : difference(new_addresses, old_addresses)) {
-    by_address_.insert(address, id | service_bit);
-    touched_addresses_.push_back(address);
+  for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id | service_bit);
+  for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id | service_bit);
+  // One address may be both inside and outside, and go from one of the two alone.
+  if (before.cluster_ips != after.cluster_ips || before.external_ips != after.external_ips) {
+    std::ranges::copy(old_addresses, std::back_inserter(touched_addresses_));
+    std::ranges::copy(new_addresses, std::back_inserter(touched_addresses_));
   }
   if (entry.local_slices > 0) apex_touched_ = true;
 }
@@ -435,15 +445,18 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
 
 ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
   const std::scoped_lock lock(mutex_);
-  std::vector<std::string> erased;
-  std::vector<base::IpAddress> erased_addresses;
-
+  Erased erased;
   drain_namespaces(writer, erased);
   for (auto& [id, changes] : touched_services_) drain_service(id, changes, writer, erased);
-  drain_addresses(writer, erased_addresses);
-  if (std::exchange(apex_touched_, false)) writer.put_apex(apex_nameservers());
-  for (const auto& address : erased_addresses) writer.erase_reverse(address);
-  for (const auto& key : std::views::reverse(erased)) writer.erase_forward(key);
+  drain_addresses(writer, erased);
+  if (std::exchange(apex_touched_, false)) {
+    writer.put_apex(apex_nameservers());
+    if (options_.external) writer.put_external_nameserver(external_nameserver());
+  }
+  for (const auto& address : erased.addresses) writer.erase_reverse(address);
+  for (const auto& address : erased.external_addresses) writer.erase_external_reverse(address);
+  for (const auto& key : std::views::reverse(erased.names)) writer.erase_forward(key);
+  for (const auto& key : std::views::reverse(erased.external_names)) writer.erase_external(key);
   release_empty();
   if (const PodChanges changes = pods_.take_changes(); !changes.empty()) writer.change_pods(changes);
 
@@ -461,7 +474,7 @@ bool ObjectStore::are_all_listed() const {
          (is_listed(Kind::endpoint_slice) || options_.records.no_endpoints) && (is_listed(Kind::pod) || !options_.pods);
 }
 
-void ObjectStore::drain_namespaces(NameWriter& writer, std::vector<std::string>& erased) {
+void ObjectStore::drain_namespaces(NameWriter& writer, Erased& erased) {
   for (const NamespaceId id : touched_namespaces_) {
     const NamespaceEntry& entry = namespaces_[id];
     std::vector<std::string> keys{services_of_namespace_key(*entry.name)};
@@ -470,13 +483,20 @@ void ObjectStore::drain_namespaces(NameWriter& writer, std::vector<std::string>&
       if (entry.is_known) {
         writer.put_forward(key, {});
       } else {
-        erased.push_back(std::move(key));
+        erased.names.push_back(std::move(key));
       }
+    }
+    if (!options_.external) continue;
+    std::string key = to_lower(external_suffix({*entry.name, ""}).substr(1));
+    if (entry.is_known) {
+      writer.put_external(key, {});
+    } else {
+      erased.external_names.push_back(std::move(key));
     }
   }
 }
 
-void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writer, std::vector<std::string>& erased) {
+void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writer, Erased& erased) {
   ServiceEntry& entry = services_[id];
   std::vector<ReadySlice> slices;
   for (const SliceId slice : entry.slices) slices.push_back(unpack_slice(slices_[slice].packed));
@@ -511,12 +531,24 @@ void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writ
     if (const auto content = records ? records->content(name) : std::nullopt) {
       writer.put_forward(key, *content);
     } else {
-      erased.push_back(std::move(key));
+      erased.names.push_back(std::move(key));
+    }
+  }
+  if (!options_.external) return;
+  const std::string external = to_lower(external_suffix(key_of(entry)));
+  std::optional<ExternalRecords> external_records;
+  if (is_shown) external_records.emplace(*service, slices, options_.records, *options_.external);
+  for (const auto& name : names) {
+    std::string key = name + external;
+    if (const auto content = external_records ? external_records->content(name) : std::nullopt) {
+      writer.put_external(key, *content);
+    } else {
+      erased.external_names.push_back(std::move(key));
     }
   }
 }
 
-void ObjectStore::drain_addresses(NameWriter& writer, std::vector<base::IpAddress>& erased) {
+void ObjectStore::drain_addresses(NameWriter& writer, Erased& erased) {
   std::vector<base::IpAddress> addresses = std::exchange(touched_addresses_, {});
   sort_unique(addresses);
   for (const auto& address : addresses) {
@@ -526,9 +558,30 @@ void ObjectStore::drain_addresses(NameWriter& writer, std::vector<base::IpAddres
     if (const auto content = reverse_content(std::move(owners), options_.records.zone)) {
       writer.put_reverse(address, *content);
     } else {
-      erased.push_back(address);
+      erased.addresses.push_back(address);
+    }
+    if (!options_.external) continue;
+    if (const auto content = external_reverse_content(external_owners(address), options_.external->zone)) {
+      writer.put_external_reverse(address, *content);
+    } else {
+      erased.external_addresses.push_back(address);
     }
   }
+}
+
+std::vector<AddressOwner> ObjectStore::external_owners(const base::IpAddress& address) const {
+  std::vector<AddressOwner> owners;
+  by_address_.for_each_candidate(address, [&](std::uint32_t object) {
+    if ((object & service_bit) == 0) return;
+    const ServiceEntry& service = services_[object & ~service_bit];
+    if (!is_visible(service)) return;
+    const auto addresses = decode(service).external_ips;
+    if (std::ranges::find(addresses, address) == addresses.end()) return;
+    const std::string_view key = *service.key;
+    const std::size_t slash = key.find('/');
+    owners.push_back({key.substr(0, slash), key.substr(slash + 1), {}});
+  });
+  return owners;
 }
 
 void ObjectStore::add_owner(std::uint32_t object, const base::IpAddress& address, std::string_view dashed,
@@ -549,6 +602,23 @@ void ObjectStore::add_owner(std::uint32_t object, const base::IpAddress& address
     owner.endpoint_label = label.empty() ? dashed : label;
     owners.push_back(owner);
   }
+}
+
+std::optional<ExternalTable::Nameserver> ObjectStore::external_nameserver() const {
+  std::optional<ExternalTable::Nameserver> found;
+  for (const ServiceEntry& entry : services_) {
+    if (entry.local_slices == 0 || entry.packed.empty()) continue;
+    const Service service = decode(entry);
+    auto& addresses = found ? found->addresses : found.emplace().addresses;
+    std::ranges::copy(service.external_ips, std::back_inserter(addresses));
+    if (!service.headless || !options_.external->headless || options_.records.no_endpoints) continue;
+    for (const SliceId id : entry.slices) {
+      if (!slices_[id].is_local) continue;
+      for (const auto& item : unpack_slice(slices_[id].packed).addresses) addresses.push_back(item.address);
+    }
+  }
+  if (found) sort_unique(found->addresses);
+  return found;
 }
 
 ApexNameservers ObjectStore::apex_nameservers() const {

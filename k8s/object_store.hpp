@@ -30,6 +30,7 @@
 
 #include "k8s/address_index.hpp"
 #include "k8s/cluster_table.hpp"
+#include "k8s/external_records.hpp"
 #include "k8s/object_sink.hpp"
 #include "k8s/pod_store.hpp"
 #include "k8s/reverse_records.hpp"
@@ -41,6 +42,8 @@ struct ObjectStoreOptions {
   RecordOptions records;  // with `clusterset` there are no reverse names
   /// The server's own addresses: Services whose slices hold one are the nameservers of the apex.
   std::vector<base::IpAddress> local_addresses;
+  /// The external zone, if one is served.
+  std::optional<ExternalRecordOptions> external = {};
   /// Only these Namespaces are served; empty: all.
   std::vector<std::string> namespaces;
   /// Pods are watched: being in step includes them.
@@ -57,6 +60,12 @@ class NameWriter {
   virtual void put_reverse(const base::IpAddress& address, const zones::NameContent& content) = 0;
   virtual void erase_reverse(const base::IpAddress& address) = 0;
   virtual void put_apex(ApexNameservers nameservers) = 0;
+  // Of the external zone, if there is one.
+  virtual void put_external(const std::string&, const zones::NameContent&) {}
+  virtual void erase_external(const std::string&) {}
+  virtual void put_external_reverse(const base::IpAddress&, const zones::NameContent&) {}
+  virtual void erase_external_reverse(const base::IpAddress&) {}
+  virtual void put_external_nameserver(std::optional<ExternalTable::Nameserver>) {}
   virtual void change_pods(const PodChanges& changes) = 0;
 };
 
@@ -180,9 +189,16 @@ class ObjectStore final : public ObjectSink {
   void set_known(NamespaceId id, bool known);
   void mark();
 
-  void drain_namespaces(NameWriter& writer, std::vector<std::string>& erased);
-  void drain_service(ServiceId id, Touched& touched, NameWriter& writer, std::vector<std::string>& erased);
-  void drain_addresses(NameWriter& writer, std::vector<base::IpAddress>& erased);
+  /// Names that vanished: erased when all others are there.
+  struct Erased {
+    std::vector<std::string> names, external_names;
+    std::vector<base::IpAddress> addresses, external_addresses;
+  };
+  void drain_namespaces(NameWriter& writer, Erased& erased);
+  void drain_service(ServiceId id, Touched& touched, NameWriter& writer, Erased& erased);
+  void drain_addresses(NameWriter& writer, Erased& erased);
+  std::vector<AddressOwner> external_owners(const base::IpAddress& address) const;
+  std::optional<ExternalTable::Nameserver> external_nameserver() const;
   void add_owner(std::uint32_t object, const base::IpAddress& address, std::string_view dashed,
                  std::vector<AddressOwner>& owners) const;
   ApexNameservers apex_nameservers() const;

@@ -11,6 +11,10 @@ constexpr std::uint8_t is_v6 = 1;
 constexpr std::uint8_t has_label = 2;
 constexpr std::uint8_t has_topology_zone = 4;
 
+// Flag of a packed Service's type: external addresses or a host name stand behind the ports. Only in stores that serve
+// an external zone.
+constexpr std::uint8_t has_external = 16;
+
 void put_u8(std::string& out, std::size_t value) { out += static_cast<char>(value); }
 void put_u16(std::string& out, std::size_t value) {
   put_u8(out, value >> 8);
@@ -18,6 +22,11 @@ void put_u16(std::string& out, std::size_t value) {
 }
 void put_octets(std::string& out, std::span<const std::uint8_t> octets) {
   out.append(reinterpret_cast<const char*>(octets.data()), octets.size());
+}
+
+void put_address(std::string& out, const base::IpAddress& address) {
+  put_u8(out, address.is_v6() ? is_v6 : 0);
+  put_octets(out, address.octets());
 }
 
 // Any octets can be read: what is missing at the end counts as zeros.
@@ -94,16 +103,23 @@ std::string pack(const Service& service) {
   std::string out;
   const bool is_external = service.type == Service::Type::external_name;
   // ClusterIP, NodePort and LoadBalancer answer alike.
-  put_u8(out, is_external ? 2 : service.headless ? 1 : 0);
+  const bool is_outside = !is_external && (!service.external_ips.empty() || !service.ingress_names.empty());
+  put_u8(out, (is_external ? 2 : service.headless ? 1 : 0) | (is_outside ? has_external : 0));
   if (is_external) {
     if (service.external_name.size() <= external_name_octets_max) out += service.external_name;
   } else {
     put_ports(out, service.ports);
+    if (is_outside) {
+      const auto ips = std::span(service.external_ips).first(std::min(service.external_ips.size(), addresses_max));
+      put_u16(out, ips.size());
+      for (const auto& address : ips) put_address(out, address);
+      const std::string_view name =
+          service.ingress_names.empty() ? "" : std::string_view(service.ingress_names.front());
+      put_u16(out, name.size() <= external_name_octets_max ? name.size() : 0);
+      if (name.size() <= external_name_octets_max) out += name;
+    }
     if (!service.headless) {
-      for (const auto& address : service.cluster_ips) {
-        put_u8(out, address.is_v6() ? is_v6 : 0);
-        put_octets(out, address.octets());
-      }
+      for (const auto& address : service.cluster_ips) put_address(out, address);
     }
   }
   return std::string(out.data(), out.size());  // without spare capacity
@@ -113,7 +129,8 @@ Service unpack_service(std::string_view packed, ObjectKey key) {
   Service service;
   service.key = std::move(key);
   Reader reader(packed);
-  const std::uint8_t type = reader.u8();
+  const std::uint8_t head = reader.u8();
+  const std::uint8_t type = head & ~has_external;
   if (type == 2) {
     service.type = Service::Type::external_name;
     service.external_name = reader.take(packed.size());
@@ -121,10 +138,13 @@ Service unpack_service(std::string_view packed, ObjectKey key) {
   }
   service.headless = type == 1;
   service.ports = take_ports<ServicePort>(reader, reader.u16());
-  while (!reader.at_end()) {
-    const bool v6 = reader.u8() == is_v6;
-    service.cluster_ips.push_back(reader.address(v6));
+  if ((head & has_external) != 0) {
+    for (int left = reader.u16(); left > 0 && !reader.at_end(); --left) {
+      service.external_ips.push_back(reader.address(reader.u8() == is_v6));
+    }
+    if (const auto name = reader.take(reader.u16()); !name.empty()) service.ingress_names.emplace_back(name);
   }
+  while (!reader.at_end()) service.cluster_ips.push_back(reader.address(reader.u8() == is_v6));
   return service;
 }
 

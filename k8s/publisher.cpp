@@ -29,19 +29,40 @@ class Publisher::Writer final : public NameWriter {
   explicit Writer(Publisher& publisher) : publisher_(publisher), table_(publisher.table_) {}
 
   void put_forward(const std::string& key, const zones::NameContent& content) override {
-    put(table_.forward, key, content, [] {});
+    put(own_, table_.forward, key, content, [] {});
   }
-  void erase_forward(const std::string& key) override { erase(table_.forward, key); }
+  void erase_forward(const std::string& key) override { erase(own_, table_.forward, key); }
 
   void put_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
-    // What is above a name exists before the name does (RFC 8020).
-    put(table_.reverse, reverse_key(address), content, [&] {
-      for (const auto& above : publisher_.non_terminals_.add(address)) put(table_.reverse, above.key(), {}, [] {});
-    });
+    put_reverse(own_, table_.reverse, publisher_.non_terminals_, address, content);
   }
   void erase_reverse(const base::IpAddress& address) override {
-    if (!erase(table_.reverse, reverse_key(address))) return;
-    for (const auto& above : publisher_.non_terminals_.remove(address)) erase(table_.reverse, above.key());
+    erase_reverse(own_, table_.reverse, publisher_.non_terminals_, address);
+  }
+
+  // The store gives these only where there is an external zone.
+  void put_external(const std::string& key, const zones::NameContent& content) override {
+    put(external_, table_.external->forward, key, content, [] {});
+  }
+  void erase_external(const std::string& key) override { erase(external_, table_.external->forward, key); }
+  void put_external_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
+    put_reverse(external_, table_.external->reverse, publisher_.external_non_terminals_, address, content);
+  }
+  void erase_external_reverse(const base::IpAddress& address) override {
+    erase_reverse(external_, table_.external->reverse, publisher_.external_non_terminals_, address);
+  }
+  void put_external_nameserver(std::optional<ExternalTable::Nameserver> nameserver) override {
+    auto& published = table_.external->nameserver;
+    {
+      const base::ReadSection section;
+      const auto* const now = published.read();
+      if (now != nullptr && now->has_value() == nameserver.has_value() &&
+          (!nameserver || (*now)->addresses == nameserver->addresses)) {
+        return;
+      }
+      external_.is_changed |= now != nullptr;
+    }
+    published.publish(std::make_unique<const std::optional<ExternalTable::Nameserver>>(std::move(nameserver)));
   }
 
   void put_apex(ApexNameservers nameservers) override {
@@ -49,7 +70,7 @@ class Publisher::Writer final : public NameWriter {
       const base::ReadSection section;
       const ApexNameservers* const now = table_.apex_nameservers.read();
       if (now != nullptr && is_same(*now, nameservers)) return;
-      is_apex_changed_ = now != nullptr || !nameservers.nameservers.empty();
+      own_.is_changed |= now != nullptr || !nameservers.nameservers.empty();
     }
     table_.apex_nameservers.publish(std::make_unique<const ApexNameservers>(std::move(nameservers)));
   }
@@ -59,13 +80,22 @@ class Publisher::Writer final : public NameWriter {
   }
 
   const PublishedBatch& batch() const { return batch_; }
-  bool is_visible() const { return batch_.puts > 0 || batch_.erases > 0 || batch_.pods > 0 || is_apex_changed_; }
+  bool is_visible() const { return own_.is_changed || batch_.pods > 0; }
+  bool is_external_visible() const { return external_.is_changed; }
 
  private:
+  /// A zone with a serial of its own: the cluster's, or the external one.
+  struct Side {
+    std::uint32_t ttl;
+    bool is_changed = false;
+  };
+
   // `before_new` runs when the name is not there yet. The only writer needs no ReadSection to look at its own table.
   template <typename BeforeNew>
-  void put(zones::NameTable& table, std::string_view key, const zones::NameContent& content, BeforeNew before_new) {
-    auto entry = zones::NameEntry::make(key, content, publisher_.options_.ttl);
+  void put(Side& side, zones::NameTable& table, std::string_view key, const zones::NameContent& content,
+           BeforeNew before_new) {
+    auto entry = zones::NameEntry::make(key, content, side.ttl);
+    // Labels that are too long together, as those of an endpoint of a cluster of a clusterset may be: no such name.
     if (entry == nullptr) return;
     const zones::NameEntry* const now = table.find(key);
     if (now != nullptr && *now == *entry) {
@@ -74,19 +104,36 @@ class Publisher::Writer final : public NameWriter {
     }
     if (now == nullptr) before_new();
     ++batch_.puts;
+    side.is_changed = true;
     table.put(std::move(entry));
   }
 
-  bool erase(zones::NameTable& table, std::string_view key) {
+  bool erase(Side& side, zones::NameTable& table, std::string_view key) {
     if (!table.erase(key)) return false;
     ++batch_.erases;
+    side.is_changed = true;
     return true;
+  }
+
+  void put_reverse(Side& side, zones::NameTable& table, ReverseNonTerminals& non_terminals,
+                   const base::IpAddress& address, const zones::NameContent& content) {
+    // What is above a name exists before the name does (RFC 8020).
+    put(side, table, reverse_key(address), content, [&] {
+      for (const auto& above : non_terminals.add(address)) put(side, table, above.key(), {}, [] {});
+    });
+  }
+
+  void erase_reverse(Side& side, zones::NameTable& table, ReverseNonTerminals& non_terminals,
+                     const base::IpAddress& address) {
+    if (!erase(side, table, reverse_key(address))) return;
+    for (const auto& above : non_terminals.remove(address)) erase(side, table, above.key());
   }
 
   Publisher& publisher_;
   ClusterTable& table_;
   PublishedBatch batch_;
-  bool is_apex_changed_ = false;
+  Side own_{publisher_.options_.ttl};
+  Side external_{publisher_.options_.external_ttl};
 };
 
 Publisher::Publisher(ObjectStore& store, ClusterTable& table, PublisherOptions options)
@@ -122,11 +169,17 @@ PublishedBatch Publisher::publish_pending() {
   PublishedBatch batch = writer.batch();
   batch.published = std::chrono::steady_clock::now();
   batch.oldest_change = drained.oldest_change.value_or(batch.published);
-  names_.store(table_.forward.size() + table_.reverse.size(), std::memory_order_relaxed);
-  if (writer.is_visible()) {
-    // Strictly rising, even when several batches fall into one second or the clock was set back.
-    table_.serial.store(std::max(options_.unix_time(), table_.serial.load() + 1));
+  std::size_t names = table_.forward.size() + table_.reverse.size();
+  // Strictly rising, even when several batches fall into one second or the clock was set back.
+  const auto raise = [&](std::atomic<std::uint32_t>& serial) {
+    serial.store(std::max(options_.unix_time(), serial.load() + 1));
+  };
+  if (writer.is_visible()) raise(table_.serial);
+  if (auto* const external = table_.external.get()) {
+    names += external->forward.size() + external->reverse.size();
+    if (writer.is_external_visible() || external->serial.load() == 0) raise(external->serial);
   }
+  names_.store(names, std::memory_order_relaxed);
   if (drained.all_listed) {
     table_.synced.store(true);
     table_.names_from.store(NamesFrom::api_server);

@@ -39,6 +39,7 @@ struct PublishedBatch {
 
 struct PublisherOptions {
   std::uint32_t ttl = 5;
+  std::uint32_t external_ttl = 5;
   /// Called after each batch with a visible change.
   std::function<void(const PublishedBatch&)> on_published;
   /// Seconds since 1970; the system's time when empty.
@@ -81,7 +82,8 @@ class Publisher {
   ObjectStore& store_;
   ClusterTable& table_;
   const PublisherOptions options_;
-  ReverseNonTerminals non_terminals_;  // of what is in table_.reverse
+  ReverseNonTerminals non_terminals_;           // of what is in table_.reverse
+  ReverseNonTerminals external_non_terminals_;  // and in table_.external->reverse
   std::atomic<std::uint64_t> names_{0};
 
   mutable std::mutex mutex_;

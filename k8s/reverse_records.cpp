@@ -26,6 +26,20 @@ std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owne
   return content;
 }
 
+std::optional<zones::NameContent> external_reverse_content(std::vector<AddressOwner> owners,
+                                                           const dns::DomainName& zone) {
+  std::ranges::sort(owners);
+  zones::NameContent content;
+  for (const auto& owner : owners) {
+    if (content.ptrs.size() == ptrs_max) break;
+    auto target = zone.with_label(owner.namespace_name);
+    if (target) target = target->with_label(owner.service_name);
+    if (target) content.ptrs.push_back(*std::move(target));  // a zone so long that names do not fit has none
+  }
+  if (content.ptrs.empty()) return std::nullopt;
+  return content;
+}
+
 ReversePrefix::ReversePrefix(const base::IpAddress& address) : labels_(address.is_v4() ? 4 : 32), v4_(address.is_v4()) {
   std::ranges::copy(address.octets(), octets_.begin());
 }

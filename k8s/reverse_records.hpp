@@ -38,6 +38,10 @@ struct AddressOwner {
 /// Nothing when there is no owner.
 std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owners, const dns::DomainName& zone);
 
+/// What the reverse name of an external address has: a name for each Service, "<service>.<namespace>" in `zone`.
+std::optional<zones::NameContent> external_reverse_content(std::vector<AddressOwner> owners,
+                                                           const dns::DomainName& zone);
+
 /// The first labels of a reverse name read from the right: octets of an IPv4, nibbles of an IPv6 address.
 class ReversePrefix {
  public:

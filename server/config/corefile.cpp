@@ -73,6 +73,7 @@ class Loader {
     for (const Word& key : syntax.keys) read_key(key, block);
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
     if (block.options.autopath) check_autopath(block);
+    check_companions();
     kubernetes_at_.push_back(positions_["kubernetes"]);
     positions_.clear();
     sort_directives(block);
@@ -86,6 +87,15 @@ class Loader {
     if (kubernetes && kubernetes->pods == KubernetesOptions::Pods::verified) return;
     faults_.warn(positions_.at("autopath"),
                  "'autopath @kubernetes' does nothing without 'pods verified' in the 'kubernetes' of its block");
+  }
+
+  // Directives that are nothing without another one in the same block.
+  void check_companions() {
+    const auto external = positions_.find("k8s_external");
+    if (external != positions_.end() && !positions_.contains("kubernetes")) {
+      faults_.fault(external->second,
+                    "'k8s_external' needs 'kubernetes' in the same server block; add it there, for its zones");
+    }
   }
 
   // In the order of the table; those of one row in file order.

@@ -161,6 +161,16 @@ struct CacheOptions {
   bool keep_ttl = false;
 };
 
+/// `k8s_external [ZONES...] { ... }`, beside `kubernetes` in the same block
+struct K8sExternalOptions {
+  std::vector<dns::DomainName> zones;  // reverse zones included
+  std::size_t primary_zone = 0;        // index of the first zone that is not a reverse zone
+  std::string apex = "dns";            // the label above the nameserver's, in lower case
+  std::uint32_t ttl = 5;
+  bool headless = false;
+  Fallthrough fallthrough;
+};
+
 /// `kubernetes [ZONES...] { ... }`
 struct KubernetesOptions {
   enum class Pods { disabled, insecure, verified };

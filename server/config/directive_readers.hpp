@@ -24,6 +24,7 @@ void read_loop(const Statement& directive, OptionReader& reader, ServerBlock& bl
 // a file of their own each
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_k8s_external(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_forward(const Statement& directive, OptionReader& reader, ServerBlock& block);
 

@@ -63,7 +63,7 @@ constexpr auto table = std::to_array<DirectiveRow>({
     {"route53", left_out, all_count, nullptr, cloud_zone},
     {"azure", left_out, all_count, nullptr, cloud_zone},
     {"clouddns", left_out, all_count, nullptr, cloud_zone},
-    {"k8s_external"},
+    {"k8s_external", supported, forbidden, read_k8s_external},
     {"kubernetes", supported, forbidden, read_kubernetes},
     {"file"},
     {"auto"},

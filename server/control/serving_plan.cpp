@@ -9,6 +9,7 @@
 #include "server/handlers/autopath_handler.hpp"
 #include "server/handlers/cache_handler.hpp"
 #include "server/handlers/forward_handler.hpp"
+#include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
 
 namespace fairlead::server {
@@ -107,6 +108,10 @@ std::string sign(const k8s::ClusterOptions& options) {
       .add(options.namespace_label_selector)
       .add(options.snapshot_file)
       .add(options.snapshot_age_max)
+      .add(options.external.has_value())
+      .add(options.external.value_or(k8s::ClusterOptions::External{}).zone)
+      .add(options.external.value_or(k8s::ClusterOptions::External{}).ttl)
+      .add(options.external.value_or(k8s::ClusterOptions::External{}).headless)
       .text();
 }
 
@@ -176,8 +181,12 @@ std::expected<void, std::string> plan_cluster(PlannedBlock& planned, const Servi
                                               const ServingPlan* previous) {
   const auto& options = planned.block->options.kubernetes;
   if (!options) return {};
-  const auto cluster_options = make_cluster_options(*options, nameserver_addresses(planned.addresses),
-                                                    planned.block->options.metadata.has_value());
+  auto cluster_options = make_cluster_options(*options, nameserver_addresses(planned.addresses),
+                                              planned.block->options.metadata.has_value());
+  if (const auto& external = planned.block->options.k8s_external) {
+    cluster_options.external = {
+        .zone = external->zones[external->primary_zone], .ttl = external->ttl, .headless = external->headless};
+  }
   planned.cluster_signature = sign(cluster_options);
   planned.cluster = find_cluster(&plan, planned.cluster_signature);
   if (planned.cluster == nullptr) planned.cluster = find_cluster(previous, planned.cluster_signature);
@@ -248,6 +257,10 @@ std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context&
   if (planned.loop != nullptr) chain->handlers.push_back(std::make_unique<LoopHandler>(planned.loop));
   if (options.autopath) {
     chain->handlers.push_back(std::make_unique<AutopathHandler>(make_autopath_search(planned), io));
+  }
+  if (options.k8s_external) {
+    chain->handlers.push_back(std::make_unique<K8sExternalHandler>(*options.k8s_external, planned.cluster,
+                                                                   nameserver_addresses(planned.addresses), rotates));
   }
   if (planned.cluster != nullptr) {
     chain->handlers.push_back(std::make_unique<KubernetesHandler>(*options.kubernetes, planned.cluster,

@@ -80,6 +80,36 @@ NameLookup found(const zones::NameEntry& entry) {
   return {.kind = NameKind::entry, .entry = &entry, .pod_address = {}};
 }
 
+// "<port>.<protocol>...": the underscores are optional in CoreDNS; the table has them.
+const zones::NameEntry* find_port(const zones::NameTable& table, std::string_view prefix) {
+  Labels parts(prefix);
+  const auto port = parts.take();
+  const auto protocol = parts.take();
+  if (port.size() >= dns::label_octets_max || protocol.size() >= dns::label_octets_max) return nullptr;
+  KeyBuffer key;
+  key.append_underscored(port);
+  key.append_underscored(protocol);
+  key.append(parts.rest());
+  return table.find(key.view());
+}
+
+// "tcp.<service>" is above "http.tcp.<service>", which exists.
+const zones::NameEntry* find_protocol(const zones::NameTable& table, std::string_view prefix) {
+  Labels parts(prefix);
+  const auto protocol = parts.take();
+  if (!is_protocol(protocol)) return nullptr;
+  KeyBuffer key;
+  key.append_underscored(protocol);
+  key.append(parts.rest());
+  return table.find(key.view());
+}
+
+// One of the first two labels.
+bool begins_with_underscore(std::string_view prefix) {
+  Labels parts(prefix);
+  return parts.take().starts_with('_') || parts.take().starts_with('_');
+}
+
 NameLookup of_kind(NameKind kind) { return {.kind = kind, .entry = nullptr, .pod_address = {}}; }
 
 }  // namespace
@@ -105,36 +135,14 @@ NameLookup ClusterLookup::find_in_services(std::string_view prefix, std::size_t 
   if (labels > port_labels) return of_kind(NameKind::absent);
 
   if (labels == port_labels) {
-    // The underscores of port and protocol are optional in CoreDNS; the table has them.
-    Labels parts(prefix);
-    const auto port = parts.take();
-    const auto protocol = parts.take();
-    if (options_.clusterset && !port.starts_with('_') && !protocol.starts_with('_')) {
-      const auto* const entry = table_.forward.find(prefix);
-      return entry != nullptr ? found(*entry) : of_kind(NameKind::absent);
-    }
-    if (port.size() >= dns::label_octets_max || protocol.size() >= dns::label_octets_max) {
-      return of_kind(NameKind::absent);
-    }
-    KeyBuffer key;
-    key.append_underscored(port);
-    key.append_underscored(protocol);
-    key.append(parts.rest());
-    const auto* const entry = table_.forward.find(key.view());
+    const bool is_endpoint = options_.clusterset && !begins_with_underscore(prefix);
+    const auto* const entry = is_endpoint ? table_.forward.find(prefix) : find_port(table_.forward, prefix);
     return entry != nullptr ? found(*entry) : of_kind(NameKind::absent);
   }
 
   if (const auto* const entry = table_.forward.find(prefix)) return found(*entry);
   if (labels == endpoint_labels) {
-    // "tcp.<service>" is above "http.tcp.<service>", which exists.
-    Labels parts(prefix);
-    const auto protocol = parts.take();
-    if (is_protocol(protocol)) {
-      KeyBuffer key;
-      key.append_underscored(protocol);
-      key.append(parts.rest());
-      if (const auto* const entry = table_.forward.find(key.view())) return found(*entry);
-    }
+    if (const auto* const entry = find_protocol(table_.forward, prefix)) return found(*entry);
   }
   if (labels > namespace_labels || labels == service_labels) {
     // For the reason that is shown to people: is it the Namespace that is missing?
@@ -181,6 +189,17 @@ NameLookup ClusterLookup::find_in_pods(std::string_view prefix, std::size_t labe
   if (!address) return of_kind(NameKind::absent);
   if (table_.pods != nullptr && !table_.pods->contains(parts.take(), *address)) return of_kind(NameKind::pod_absent);
   return {.kind = NameKind::pod_address, .entry = nullptr, .pod_address = *address};
+}
+
+NameLookup find_external(const k8s::ExternalTable& table, std::string_view prefix) {
+  // "svc" is left out there.
+  const std::size_t labels = count_labels(prefix) + 1;
+  if (labels > port_labels) return of_kind(NameKind::absent);
+  const auto* entry = labels == port_labels ? find_port(table.forward, prefix) : table.forward.find(prefix);
+  if (entry == nullptr && labels == endpoint_labels) entry = find_protocol(table.forward, prefix);
+  if (entry != nullptr) return found(*entry);
+  const bool has_namespace = table.forward.find(skip_labels(prefix, labels - namespace_labels)) != nullptr;
+  return of_kind(has_namespace ? NameKind::absent : NameKind::namespace_absent);
 }
 
 std::optional<base::IpAddress> parse_pod_label(std::string_view label) {

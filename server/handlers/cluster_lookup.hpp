@@ -23,6 +23,12 @@ struct ClusterName {
   bool is_clusterset;       // the zone is one of ServiceImports
 };
 
+/// Which snapshot the names are from; empty when they are not.
+inline std::string_view snapshot_note(const k8s::ClusterTable& table) {
+  const bool is_from_snapshot = table.names_from.load(std::memory_order_relaxed) == k8s::NamesFrom::snapshot;
+  return is_from_snapshot ? std::string_view(table.snapshot_note) : std::string_view();
+}
+
 /// What stands at a name.
 enum class NameKind : std::uint8_t {
   absent,
@@ -64,6 +70,9 @@ class ClusterLookup {
   const k8s::ClusterTable& table_;
   LookupOptions options_;
 };
+
+/// The same for a name below an external zone.
+NameLookup find_external(const k8s::ExternalTable& table, std::string_view prefix);
 
 /// The address in a pod name's first label: "10-244-0-7", "fd00--7". Nothing when it is none.
 std::optional<base::IpAddress> parse_pod_label(std::string_view label);

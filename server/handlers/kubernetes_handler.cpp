@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "server/handlers/alias_target.hpp"
 #include "server/handlers/cluster_metadata.hpp"
-#include "server/query/answer.hpp"
+#include "server/handlers/zone_pointers.hpp"
 #include "server/query/limits.hpp"
-#include "server/query/pending_query.hpp"
-#include "server/query/reply_copy.hpp"
+#include "server/query/worker_plan.hpp"
 #include "zones/base/published.hpp"
 
 namespace fairlead::server {
@@ -28,18 +28,8 @@ constexpr std::string_view dns_version = "\0051.1.0";  // one character-string
 constexpr std::string_view nameserver_prefix = "\2ns\3dns";
 constexpr std::string_view contact_prefix = "\12hostmaster";
 
-constexpr std::uint16_t pointer_to(std::size_t offset) { return static_cast<std::uint16_t>(0xc000 | offset); }
-
 // The zone, as the end of the question that stands behind the header.
 std::uint16_t pointer_to_zone(const ClusterName& name) { return pointer_to(dns::header_octets + name.zone_offset); }
-
-std::array<std::uint8_t, 2> pointer_octets(std::uint16_t pointer) {
-  return {static_cast<std::uint8_t>(pointer >> 8), static_cast<std::uint8_t>(pointer)};
-}
-
-std::uint8_t* write_text(std::uint8_t* at, std::string_view text) {
-  return std::copy_n(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), at);
-}
 
 std::span<const std::uint8_t> as_octets(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -192,7 +182,8 @@ Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& n
 
     const dns::NameView target(entry->cname());
     if (!target.is_at_or_below(name.zone)) {
-      return is_full() ? Step::answered : ask_for_alias_target(context, target);
+      return is_full() ? Step::answered
+                       : ask_for_alias_target(context, target, label_, snapshot_note(cluster_->table()));
     }
     const CanonicalName canonical(target);
     const std::string_view prefix(reinterpret_cast<const char*>(canonical.octets.data()),
@@ -217,40 +208,6 @@ Step KubernetesHandler::answer_alias(QueryContext& context, const ClusterName& n
   context.writer.clear_records();
   context.writer.set_flag(Header::tc, false);
   return no_data(context, name);
-}
-
-Step KubernetesHandler::ask_for_alias_target(QueryContext& context, dns::NameView target) {
-  const RRType qtype = context.query.qtype;
-  std::shared_ptr<PendingQuery> pending = PendingQuery::suspend(context);
-  if (pending == nullptr) {
-    context.writer.clear_records();
-    context.writer.set_rcode(Rcode::servfail);
-    context.writer.set_extended_error({dns::ExtendedError::other, "too many queries are waiting for upstreams"});
-    return Step::answered;
-  }
-  // The records so far are the CNAMEs; they are written again into the reply that is sent later.
-  const std::size_t begin = dns::header_octets + context.query.question.size();
-  std::vector<std::uint8_t> aliases(context.writer.data() + begin, context.writer.data() + context.writer.size());
-  const std::size_t alias_count = context.writer.count(Section::answer);
-  const k8s::ClusterTable& table = cluster_->table();
-  const bool is_from_snapshot = table.names_from.load(std::memory_order_relaxed) == k8s::NamesFrom::snapshot;
-  const std::string_view stale = is_from_snapshot ? std::string_view(table.snapshot_note) : std::string_view();
-  ask_internally(
-      context, target, qtype,
-      [pending, label = label_, aliases = std::move(aliases), alias_count, stale](std::span<const std::uint8_t> reply) {
-        dns::MessageWriter& writer = pending->context().writer;
-        writer.set_flag(Header::aa);
-        if (!stale.empty()) writer.set_extended_error({dns::ExtendedError::stale_answer, stale});
-        std::ranges::copy(aliases, writer.cursor());
-        writer.advance(aliases.size(), alias_count, Section::answer);
-        // Target NXDOMAIN, NODATA or SERVFAIL: the CNAME alone. What does not fit, or did not fit upstream,
-        // is asked again over TCP.
-        if (!append_answers(reply, writer) || dns::read_header(reply).has(Header::tc)) {
-          writer.set_flag(Header::tc);
-        }
-        pending->reply(label);
-      });
-  return Step::suspended;
 }
 
 Step KubernetesHandler::answer_apex(QueryContext& context, const ClusterName& name) {

@@ -39,7 +39,6 @@ class KubernetesHandler final : public Handler {
   Step answer_reverse(QueryContext& context, const ClusterName& name);
   Step answer_entry(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
   Step answer_alias(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
-  Step ask_for_alias_target(QueryContext& context, dns::NameView target);
 
   Step no_data(QueryContext& context, const ClusterName& name);
   /// `is_in_snapshots`: a snapshot that does not have the name says that there is none.

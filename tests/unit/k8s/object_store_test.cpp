@@ -68,6 +68,9 @@ class World {
     Service made;
     made.key = {space(), name()};
     made.ports = ports<ServicePort>();
+    for (unsigned left = below(4) == 0 ? below(3) : 0; left > 0; --left) made.external_ips.push_back(ip());
+    if (below(6) == 0) made.ingress_ips.push_back(ip());
+    if (below(6) == 0) made.ingress_names.emplace_back(below(3) == 0 ? "10.0.0.1" : "lb.example.com");
     switch (below(5)) {
       case 0:
         made.type = Service::Type::external_name;
@@ -142,6 +145,11 @@ struct Cluster {
   }
   std::string apex() const {
     std::string text;
+    if (table.external_nameserver) {
+      text += "outside";
+      for (const auto& a : table.external_nameserver->addresses) text += " " + a.to_string();
+      text += "\n";
+    }
     for (const auto& server : table.apex.nameservers) {
       text += presentation(server.relative_name);
       for (const auto& a : server.addresses) text += " " + a.to_string();
@@ -166,6 +174,10 @@ TEST_CASE("the table depends on the objects alone, not on the order of events, d
                                                 .zone = {}});
     options.local_addresses = addresses({"10.0.0.1", "fd00::1"});
     if (world.below(6) == 0) options.namespaces = {"m"};
+    if (world.below(2) == 0) {
+      options.external =
+          ExternalRecordOptions{.zone = dns::DomainName::parse("example.org").value(), .headless = world.below(2) == 0};
+    }
     Cluster lived(options);
     for (int step = 0; step < 60; ++step) {
       switch (world.below(8)) {

@@ -102,6 +102,20 @@ class RecordTable final : public NameWriter {
   void put_apex(ApexNameservers nameservers) override { apex = std::move(nameservers); }
   void change_pods(const PodChanges&) override {}
 
+  void put_external(const std::string& key, const zones::NameContent& content) override {
+    put(presentation(key) + " outside", content);
+  }
+  void erase_external(const std::string& key) override { erase(presentation(key) + " outside"); }
+  void put_external_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
+    put(presentation(reverse_key(address)) + " outside", content);
+  }
+  void erase_external_reverse(const base::IpAddress& address) override {
+    erase(presentation(reverse_key(address)) + " outside");
+  }
+  void put_external_nameserver(std::optional<ExternalTable::Nameserver> nameserver) override {
+    external_nameserver = std::move(nameserver);
+  }
+
   /// All names, one record a line, with an empty line in front for the eye.
   std::string dump() const {
     std::string text = "\n";
@@ -121,6 +135,7 @@ class RecordTable final : public NameWriter {
 
   std::map<std::string, zones::NameContent> names;
   ApexNameservers apex;
+  std::optional<ExternalTable::Nameserver> external_nameserver;
   std::set<std::string> looked_at;  // put or erased
 
  private:

@@ -293,6 +293,26 @@ web.default.svc A 10.42.0.1
 )");
 }
 
+TEST_CASE("external addresses take room in the store only when an external zone is served") {
+  Service outside = cluster_ip_service("default/web", {"10.0.0.1"}, web_ports);
+  const auto plain = pack(outside);
+  outside.external_ips = addresses({"192.0.2.1"});
+  outside.ingress_names = {"lb.example.org"};
+  ObjectStore store(cluster_local());
+  store.upsert(Namespace{"default"});
+  store.upsert(cluster_ip_service("default/web", {"10.0.0.1"}, web_ports));
+  const auto before = store.sequence();
+  store.upsert(outside);
+  CHECK(store.sequence() == before);
+  normalize_external(outside);
+  CHECK(outside.ingress_names.empty());
+  const Service read = unpack_service(pack(outside), outside.key);
+  CHECK(read.external_ips == outside.external_ips);
+  CHECK(read.cluster_ips == outside.cluster_ips);
+  drop_external(outside);
+  CHECK(pack(outside) == plain);
+}
+
 TEST_CASE("names go out as stored, and are found in lower case") {
   const auto table =
       table_of({}, headless_service("default/db"),

@@ -70,6 +70,15 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"kubernetes a..b",
      "Corefile:2: 'a..b' is not a zone: empty label; write a name such as 'example.org' or a network such as "
      "'10.0.0.0/24'\n"},
+    {"k8s_external example.net",
+     "Corefile:2: 'k8s_external' needs 'kubernetes' in the same server block; add it there, for its zones\n"},
+    {"kubernetes\nk8s_external in-addr.arpa",
+     "Corefile:3: 'k8s_external' needs a zone that is not a reverse zone; write 'k8s_external example.org' or the "
+     "like\n"},
+    {"kubernetes\nk8s_external x.org {\napex a.b\nttl 3601\nheadless now\n}",
+     "Corefile:4: 'a.b' is not one label; write one such as 'dns'\n"
+     "Corefile:5: '3601' is not a number from 0 to 3600\n"
+     "Corefile:6: too many arguments for 'headless'; write 'headless'\n"},
     {"kubernetes {\nttl 3601\n}", "Corefile:3: '3601' is not a number from 0 to 3600\n"},
     {"kubernetes {\npods all\n}", "Corefile:3: unknown value 'all'; write disabled, insecure or verified\n"},
     {"kubernetes {\nnamespaces a b\nnamespace_labels x=y\n}",

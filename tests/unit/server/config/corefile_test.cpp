@@ -52,9 +52,8 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "metadata\nreload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nloadbalance\nautopath\ncache\nkubernetes\nlo"
-        "op\nforwar"
-        "d\n");
+        "metadata\nreload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nloadbalance\nautopath\ncache\nk8s_external\n"
+        "kubernetes\nloop\nforward\n");
 }
 
 TEST_CASE("every directive of the table is supported with a reader, planned, or left out with a reason") {

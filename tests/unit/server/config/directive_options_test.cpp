@@ -76,6 +76,30 @@ TEST_CASE("the jitter of reload is at most half of its interval") {
   CHECK(options_of("reload 1h 0s").reload->jitter == 0s);
 }
 
+TEST_CASE("k8s_external has CoreDNS's defaults and options") {
+  const auto plain = *options_of("kubernetes\nk8s_external").k8s_external;
+  CHECK(names(plain.zones) == "example.org.");
+  CHECK(plain.apex == "dns");
+  CHECK(plain.ttl == 5);
+  CHECK_FALSE(plain.headless);
+  CHECK_FALSE(plain.fallthrough.enabled);
+  const auto full = *options_of(R"(
+    kubernetes
+    k8s_external in-addr.arpa Example.NET ip6.arpa {
+      apex Names
+      ttl 30
+      headless
+      fallthrough ip6.arpa
+    })")
+                         .k8s_external;
+  CHECK(names(full.zones) == "in-addr.arpa. example.net. ip6.arpa.");
+  CHECK(full.primary_zone == 1);
+  CHECK(full.apex == "names");
+  CHECK(full.ttl == 30);
+  CHECK(full.headless);
+  CHECK(names(full.fallthrough.zones) == "ip6.arpa.");
+}
+
 TEST_CASE("kubernetes reads all that it serves") {
   const auto kubernetes = *options_of(R"(
     kubernetes cluster.local 10.96.0.0/15 ip6.arpa {
