@@ -7,6 +7,7 @@ namespace fairlead::k8s {
 
 namespace {
 
+constexpr int year_max = 2261;                       // the last whole one that 64 bits of nanoseconds hold
 constexpr std::size_t object_name_octets_max = 253;  // RFC 1123 subdomain
 constexpr std::size_t label_value_octets_max = 63;
 constexpr std::size_t external_name_octets_max = 254;  // a subdomain with a dot at its end
@@ -35,8 +36,8 @@ std::optional<std::chrono::system_clock::time_point> time_from(std::string_view 
                                          std::chrono::month(static_cast<unsigned>(number(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(number(8, 2))));
   const int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
-  if (!date.ok() || number(0, 4) < 1970 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-      second > 60) {
+  if (!date.ok() || number(0, 4) < 1970 || number(0, 4) > year_max || hour < 0 || hour > 23 || minute < 0 ||
+      minute > 59 || second < 0 || second > 60) {
     return std::nullopt;
   }
   std::int64_t nanoseconds = 0;

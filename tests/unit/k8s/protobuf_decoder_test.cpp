@@ -171,6 +171,9 @@ const std::vector<Row>& table() {
         {"status", {{"phase", "Running"}, {"podIP", "10.1.0.1"}}}}},
       {"a Pod without an address", Kind::pod, {{"metadata", meta("web-0")}, {"status", {{"podIP", ""}}}}},
       {"a Pod with an odd address", Kind::pod, {{"metadata", meta("web-0")}, {"status", {{"podIP", "10.1"}}}}},
+      {"a slice of a year that the clock does not have", Kind::endpoint_slice,
+       slice(Json::object(),
+             {{"annotations", {{"endpoints.kubernetes.io/last-change-trigger-time", "9298-01-02T03:04:05Z"}}}})},
       {"a Pod without a status", Kind::pod, {{"metadata", meta("web.0")}}},
   };
   return rows;
@@ -204,6 +207,17 @@ TEST_CASE("JSON and protobuf give the same objects") {
   REQUIRE(read);
   using namespace std::chrono;
   CHECK(std::get<EndpointSlice>(read->content).last_change == sys_days(year(2026) / 1 / 2) + 3h + 4min + 5s + 250ms);
+}
+
+TEST_CASE("a time of change that the clock cannot hold is none") {
+  for (const char* time : {"9298-01-02T03:04:05Z", "2262-01-01T00:00:00Z", "1969-12-31T23:59:59Z"}) {
+    std::string octets = message_of(
+        Kind::endpoint_slice,
+        slice(Json::object(), {{"annotations", {{"endpoints.kubernetes.io/last-change-trigger-time", time}}}}));
+    const auto read = ProtobufDecoder(Kind::endpoint_slice).object(octets);
+    REQUIRE(read);
+    if (const auto* made = std::get_if<EndpointSlice>(&read->content)) CHECK_FALSE(made->last_change);
+  }
 }
 
 TEST_CASE("JSON and protobuf give the same events") {
