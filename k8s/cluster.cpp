@@ -171,6 +171,12 @@ class ApiCluster final : public Cluster {
     return table_.synced.load() && (clusterset_ == nullptr || clusterset_->is_in_step());
   }
 
+  void take_version(ClusterPart part, VersionUser use) override {
+    const bool is_clusterset = part == ClusterPart::clusterset;
+    if (is_clusterset && clusterset_ == nullptr) return use(std::nullopt);
+    (is_clusterset ? clusterset_->publisher : publisher_).take_version(part, std::move(use));
+  }
+
   ClusterCounters counters() const override {
     ClusterCounters sum;
     for (const auto& reflector : reflectors_) {

@@ -16,6 +16,7 @@
 #include "k8s/api_counters.hpp"
 #include "k8s/cluster_table.hpp"
 #include "k8s/request_gate.hpp"
+#include "k8s/cluster_version.hpp"
 #include "k8s/snapshot_counters.hpp"
 #include "zones/base/ip_address.hpp"
 #include "zones/base/log.hpp"
@@ -103,6 +104,9 @@ class Cluster {
   /// All tables are in step. An API server that has no ServiceImports, or not for us, is not waited for.
   virtual bool is_in_step() const { return table().synced.load(); }
   virtual ClusterCounters counters() const = 0;
+  /// One version of the names, given to `use` on another thread, soon: while a batch is published, after it. Entries of
+  /// it may be read as long as this cluster lives.
+  virtual void take_version(ClusterPart, VersionUser use) { use(std::nullopt); }
 };
 
 }  // namespace fairlead::k8s

@@ -676,6 +676,11 @@ bool ObjectStore::wait_for_changes(std::stop_token stop) {
   return changed_.wait(lock, stop, [&] { return sequence_ != drained_; }) && !stop.stop_requested();
 }
 
+void ObjectStore::ask_for_drain() {
+  const std::scoped_lock lock(mutex_);
+  if (sequence_++ == drained_) changed_.notify_all();
+}
+
 std::uint64_t ObjectStore::sequence() const {
   const std::scoped_lock lock(mutex_);
   return sequence_;

@@ -126,6 +126,8 @@ class ObjectStore final : public ObjectSink {
 
   /// Sleeps until there is something to drain; false when stopped.
   bool wait_for_changes(std::stop_token stop);
+  /// Lets wait_for_changes() return once although nothing changed.
+  void ask_for_drain();
   /// Rises with every change that a drain would report.
   std::uint64_t sequence() const;
   /// Objects left out so far because DNS cannot name them.

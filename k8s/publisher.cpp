@@ -148,13 +148,55 @@ Publisher::~Publisher() { stop(); }
 
 void Publisher::start() {
   if (thread_.joinable()) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    has_stopped_ = false;
+  }
   thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
 }
 
 void Publisher::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+  std::vector<std::pair<ClusterPart, VersionUser>> disappointed;
+  {
+    const std::scoped_lock lock(mutex_);
+    has_stopped_ = true;
+    disappointed.swap(version_users_);
+  }
+  for (const auto& [part, use] : disappointed) use(std::nullopt);
+}
+
+void Publisher::take_version(ClusterPart part, VersionUser use) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!has_stopped_) {
+      version_users_.emplace_back(part, std::move(use));
+      use = nullptr;
+    }
+  }
+  if (use) return use(std::nullopt);
+  store_.ask_for_drain();
+}
+
+void Publisher::give_versions() {
+  std::vector<std::pair<ClusterPart, VersionUser>> users;
+  {
+    const std::scoped_lock lock(mutex_);
+    users.swap(version_users_);
+  }
+  for (const auto& [part, use] : users) {
+    ClusterVersion version;
+    version.serial = table_.serial.load();
+    version.names = (part == ClusterPart::reverse ? table_.reverse : table_.forward).take_version();
+    {
+      const base::ReadSection section;
+      if (const ApexNameservers* const apex = table_.apex_nameservers.read()) version.apex = *apex;
+    }
+    use(std::move(version));
+  }
 }
 
 bool Publisher::flush(std::chrono::milliseconds timeout) {
@@ -185,6 +227,7 @@ PublishedBatch Publisher::publish_pending() {
     table_.names_from.store(NamesFrom::api_server);
   }
   if (writer.is_visible() && options_.on_published) options_.on_published(batch);
+  give_versions();
   {
     const std::scoped_lock lock(mutex_);
     published_sequence_ = drained.sequence;

@@ -20,9 +20,12 @@
 #include <optional>
 #include <stop_token>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "k8s/api_counters.hpp"
 #include "k8s/cluster_table.hpp"
+#include "k8s/cluster_version.hpp"
 #include "k8s/object_store.hpp"
 #include "k8s/reverse_records.hpp"
 
@@ -67,6 +70,10 @@ class Publisher {
   /// longer, or nobody publishes.
   bool flush(std::chrono::milliseconds timeout);
 
+  /// Gives the version that the next batch leaves behind to `use`, on the publishing thread; a batch is made for it at
+  /// once. Nothing is given when the publisher stops before, or has stopped.
+  void take_version(ClusterPart part, VersionUser use);
+
   /// One batch on the calling thread, which holds a base::ReaderThread, instead of start(); for tests and tools.
   PublishedBatch publish_pending();
 
@@ -78,6 +85,7 @@ class Publisher {
  private:
   class Writer;
   void run(std::stop_token stop);
+  void give_versions();
 
   ObjectStore& store_;
   ClusterTable& table_;
@@ -90,6 +98,8 @@ class Publisher {
   ProgrammingDurations programming_durations_;
   std::condition_variable published_;
   std::uint64_t published_sequence_ = 0;
+  std::vector<std::pair<ClusterPart, VersionUser>> version_users_;
+  bool has_stopped_ = false;
 
   std::jthread thread_;
 };

@@ -263,7 +263,10 @@ std::optional<zones::NameContent> ServiceRecords::endpoint_content(std::string_v
       items_, name, [](const Name& a, const Name& b) { return compare_names(a, b) < 0; },
       [](const Item& item) { return Name{item.label, item.cluster}; });
   if (named.empty()) return std::nullopt;
-  return endpoints_content({named.begin(), named.end()}, [](const EndpointPort&) { return true; });
+  auto content = endpoints_content({named.begin(), named.end()}, [](const EndpointPort&) { return true; });
+  // As CoreDNS: the endpoints behind a ClusterIP can be asked for, but are not listed.
+  content.in_transfers = service_.headless;
+  return content;
 }
 
 std::optional<zones::NameContent> ServiceRecords::port_content(std::string_view port, std::string_view protocol) const {
@@ -293,7 +296,9 @@ std::optional<zones::NameContent> ServiceRecords::zonal_content(std::string_view
     if (is_within) within.push_back(item);
   }
   if (within.empty()) return std::nullopt;
-  return endpoints_content(within, [](const EndpointPort&) { return true; });
+  auto content = endpoints_content(within, [](const EndpointPort&) { return true; });
+  content.in_transfers = false;
+  return content;
 }
 
 template <typename Selects>

@@ -207,9 +207,10 @@ bool operator==(const NameContent& a, const NameContent& b) {
   const auto same_srv = [](const NameContent::Srv& x, const NameContent::Srv& y) {
     return x.port == y.port && x.target == y.target;
   };
-  return a.presence == b.presence && a.addresses == b.addresses && a.srv_weight == b.srv_weight &&
-         a.srv_suffix == b.srv_suffix && std::ranges::equal(a.targets, b.targets, same_target) &&
-         std::ranges::equal(a.srvs, b.srvs, same_srv) && a.cname == b.cname && a.ptrs == b.ptrs;
+  return a.presence == b.presence && a.in_transfers == b.in_transfers && a.addresses == b.addresses &&
+         a.srv_weight == b.srv_weight && a.srv_suffix == b.srv_suffix &&
+         std::ranges::equal(a.targets, b.targets, same_target) && std::ranges::equal(a.srvs, b.srvs, same_srv) &&
+         a.cname == b.cname && a.ptrs == b.ptrs;
 }
 
 bool operator==(const NameEntry& a, const NameEntry& b) {
@@ -238,6 +239,7 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   srvs = srvs.first(std::min(srvs.size(), count_max));
 
   std::uint8_t flags = content.presence == Presence::no_ready_endpoints ? no_ready : 0;
+  if (!content.in_transfers) flags |= not_in_transfers;
   Buffer body;
   body.reserve(256);
   put_text(body, key);

@@ -53,6 +53,7 @@ struct NameContent {
   };
 
   Presence presence = Presence::exists;
+  bool in_transfers = true;                // false: a transfer of the zone leaves it out
   std::vector<base::IpAddress> addresses;  // A and AAAA
   std::uint16_t srv_weight = 0;            // one for all SRV records of a name; the priority is 0
   std::string srv_suffix;                  // wire labels without root, relative to the zone
@@ -141,6 +142,7 @@ class NameEntry {
 
   std::string_view key() const { return {reinterpret_cast<const char*>(body()), key_octets_}; }
   Presence presence() const { return has(no_ready) ? Presence::no_ready_endpoints : Presence::exists; }
+  bool in_transfers() const { return !has(not_in_transfers); }
   std::uint32_t ttl() const {
     return std::uint32_t{ttl_[0]} << 24 | std::uint32_t{ttl_[1]} << 16 | std::uint32_t{ttl_[2]} << 8 | ttl_[3];
   }
@@ -179,6 +181,7 @@ class NameEntry {
   static constexpr std::uint8_t some_names = 8;
   static constexpr std::uint8_t names_are_cname = 16;
   static constexpr std::uint8_t some_srv = 32;
+  static constexpr std::uint8_t not_in_transfers = 64;
 
   bool has(std::uint8_t flag) const { return (flags_ & flag) != 0; }
   const std::uint8_t* body() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }

@@ -32,10 +32,6 @@ NameEntry* entry_of(Cell cell) {
   return reinterpret_cast<NameEntry*>(static_cast<std::uintptr_t>(cell & address_bits));
 }
 
-void free_later(NameEntry* entry) {
-  base::reclaim_later(entry, [](void* object) { NameEntry::Deleter{}(static_cast<NameEntry*>(object)); });
-}
-
 }  // namespace
 
 struct NameTable::Cells {
@@ -114,6 +110,14 @@ void NameTable::visit(void (*use)(void*, const NameEntry&), void* context) const
   }
 }
 
+TableVersion NameTable::take_version() {
+  TableVersion version;
+  version.hold = versions_.hold();
+  version.entries.reserve(size_);
+  for_each([&](const NameEntry& entry) { version.entries.push_back(&entry); });
+  return version;
+}
+
 void NameTable::put(NameEntry::Pointer entry) {
   if (entry == nullptr) return;
   const std::uint64_t key_hash = hash(entry->key());
@@ -124,7 +128,7 @@ void NameTable::put(NameEntry::Pointer entry) {
   const Cell fresh = cell_of(entry.release(), key_hash);
   if (is_entry(old)) {
     cells[found].store(fresh, std::memory_order_release);
-    free_later(entry_of(old));
+    versions_.retire(entry_of(old));
     return;
   }
   const bool takes_mark = first_mark != cells.count;
@@ -143,7 +147,7 @@ bool NameTable::erase(std::string_view key) {
   cells[at].store(mark, std::memory_order_release);
   ++marks_;
   --size_;
-  free_later(entry_of(old));
+  versions_.retire(entry_of(old));
   // At the end of a run nobody needs to probe further, so marks there are free cells again.
   if (cells[cells.next(at)].load(std::memory_order_relaxed) == free_cell) {
     for (; cells[at].load(std::memory_order_relaxed) == mark; at = cells.previous(at)) {

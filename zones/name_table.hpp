@@ -26,6 +26,7 @@
 #include <type_traits>
 
 #include "zones/name_entry.hpp"
+#include "zones/table_version.hpp"
 
 namespace fairlead::zones {
 
@@ -49,6 +50,10 @@ class NameTable {
           const_cast<void*>(static_cast<const void*>(std::addressof(use))));
   }
 
+  /// What is in the table now, for a reader that takes longer than a ReadSection may; on the writing thread. The table
+  /// outlives it.
+  TableVersion take_version();
+
   /// Adds the name or replaces what it had; nothing changes for a null entry.
   void put(NameEntry::Pointer entry);
   /// False when there is no such name.
@@ -69,6 +74,7 @@ class NameTable {
   std::uint64_t seed_;     // unpredictable, so that nobody picks Service names that collide
   std::size_t size_ = 0;   // names
   std::size_t marks_ = 0;  // cells of names that went
+  VersionKeeper versions_;
 };
 
 }  // namespace fairlead::zones

@@ -50,6 +50,7 @@ struct DirectiveOptions {
   std::optional<LoadbalanceOptions> loadbalance;
   std::optional<AutopathOptions> autopath;
   std::optional<CacheOptions> cache;
+  std::vector<TransferOptions> transfer;  // in file order
   std::optional<K8sExternalOptions> k8s_external;
   std::optional<KubernetesOptions> kubernetes;
   std::optional<LoopOptions> loop;

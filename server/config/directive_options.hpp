@@ -161,6 +161,14 @@ struct CacheOptions {
   bool keep_ttl = false;
 };
 
+/// `transfer [ZONES...] { to ADDRESS...|*; source ADDRESS }`; a block may have several, the longest match counts.
+struct TransferOptions {
+  std::vector<dns::DomainName> zones;
+  bool to_all = false;         // `to *`
+  std::vector<IpEndpoint> to;  // who may transfer, from any port; NOTIFY goes to the port
+  std::string source;          // the address that NOTIFY comes from; empty: any
+};
+
 /// `k8s_external [ZONES...] { ... }`, beside `kubernetes` in the same block
 struct K8sExternalOptions {
   std::vector<dns::DomainName> zones;  // reverse zones included

@@ -58,7 +58,7 @@ constexpr auto table = std::to_array<DirectiveRow>({
     {"tls"},
     {"minimal"},
     {"template"},
-    {"transfer"},
+    {"transfer", supported, all_count, read_transfer},
     {"hosts"},
     {"route53", left_out, all_count, nullptr, cloud_zone},
     {"azure", left_out, all_count, nullptr, cloud_zone},

@@ -27,6 +27,8 @@ inline constexpr std::size_t zones_max = 100'000;
 inline constexpr std::size_t faults_max = 100;
 /// Faults that are kept until they are sorted: they are found in several passes over the blocks.
 inline constexpr std::size_t faults_kept_max = 1'000;
+/// Addresses of one transfer directive: each gets NOTIFY messages, several times while it does not answer.
+inline constexpr std::size_t transfer_targets_max = 64;
 /// Upstreams of one forward directive (CoreDNS's limit).
 inline constexpr std::size_t upstreams_max = 15;
 /// Addresses of the `bind` directives of one block: each is a socket of every worker.

@@ -345,6 +345,19 @@ void App::retire(std::unique_ptr<ServingPlan> plan) {
   retired_.emplace_back(clock_.now() + retire_after, std::move(plan));
 }
 
+// By a transfer to a slow client. Whoever lets go of a cluster last waits for its end, and that must be no worker.
+bool App::is_still_read(const ServingPlan& plan) const {
+  return std::ranges::any_of(plan.blocks, [&](const PlannedBlock& planned) {
+    const auto running = clusters_.with([](const auto& clusters) { return clusters; });
+    if (planned.cluster == nullptr || std::ranges::find(running, planned.cluster) != running.end()) return false;
+    long retired = 0;
+    for (const auto& [when, old] : retired_) {
+      retired += std::ranges::count(old->blocks, planned.cluster, &PlannedBlock::cluster);
+    }
+    return planned.cluster.use_count() > retired;
+  });
+}
+
 void App::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
@@ -406,7 +419,9 @@ void App::schedule_housekeeping() {
     for (const auto& planned : plan_->blocks) {
       if (planned.errors != nullptr) planned.errors->flush();
     }
-    std::erase_if(retired_, [now = clock_.now()](const auto& entry) { return entry.first <= now; });
+    std::erase_if(retired_, [this, now = clock_.now()](const auto& entry) {
+      return entry.first <= now && !is_still_read(*entry.second);
+    });
     schedule_housekeeping();
   });
 }

@@ -55,6 +55,7 @@ class App {
   void serve(const ServingPlan& plan);
   void announce(const ServingPlan& plan);
   void retire(std::unique_ptr<ServingPlan> plan);
+  bool is_still_read(const ServingPlan& plan) const;
 
   HttpResponse answer_ready(bool until_ready);
   Footing footing() const;

@@ -258,6 +258,12 @@ std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context&
   if (options.autopath) {
     chain->handlers.push_back(std::make_unique<AutopathHandler>(make_autopath_search(planned), io));
   }
+  TransferHandler* transfer = nullptr;
+  if (planned.transfers != nullptr) {
+    auto handler = std::make_unique<TransferHandler>(options.transfer, planned.transfers);
+    transfer = handler.get();
+    chain->handlers.push_back(std::move(handler));
+  }
   if (options.k8s_external) {
     chain->handlers.push_back(std::make_unique<K8sExternalHandler>(*options.k8s_external, planned.cluster,
                                                                    nameserver_addresses(planned.addresses), rotates));
@@ -278,6 +284,10 @@ std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context&
     used.forwarders.push_back(forwarder.get());
     chain->handlers.push_back(std::make_unique<ForwardHandler>(options.forward[i], std::move(forwarder), rotates));
   }
+  for (const auto& handler : chain->handlers) {
+    auto* const zones = dynamic_cast<TransferableZones*>(handler.get());
+    if (transfer != nullptr && zones != nullptr) transfer->add(*zones);
+  }
   return chain;
 }
 
@@ -289,6 +299,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
                                                                            const ServingPlan* previous,
                                                                            const PlanContext& context) {
   auto plan = std::make_unique<ServingPlan>();
+  plan->transfers = previous != nullptr ? previous->transfers : std::make_shared<TransferGate>();
   plan->corefile = std::move(corefile);
   for (const auto& block : plan->corefile.blocks) {
     PlannedBlock planned;
@@ -303,6 +314,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
     if (auto done = plan_autopath(planned); !done) return std::unexpected(done.error());
     if (auto done = plan_forwarders(planned, plan->blocks.size()); !done) return std::unexpected(done.error());
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
+    if (!block.options.transfer.empty()) planned.transfers = plan->transfers;
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);
     if (block.options.loop) {
       planned.loop = std::make_shared<LoopProbe>(block.options.loop->zone);

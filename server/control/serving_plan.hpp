@@ -22,6 +22,7 @@
 #include "server/control/metrics.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/handlers/loop_handler.hpp"
+#include "server/handlers/transfer_handler.hpp"
 #include "server/net/listen_address.hpp"
 #include "server/query/worker_plan.hpp"
 #include "zones/base/asio.hpp"
@@ -40,12 +41,14 @@ struct PlannedBlock {
   std::vector<dns::DomainName> search_list;  // of `autopath`
   std::shared_ptr<ErrorLog> errors;
   std::shared_ptr<LoopProbe> loop;
+  std::shared_ptr<TransferGate> transfers;  // the process's; null without `transfer`
 };
 
 struct ServingPlan {
   Corefile corefile;
   std::vector<ListenAddress> addresses;  // a router's index is its address's
   std::vector<PlannedBlock> blocks;
+  std::shared_ptr<TransferGate> transfers;
 };
 
 struct PlanContext {

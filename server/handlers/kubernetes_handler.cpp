@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "k8s/cluster_apex.hpp"
+#include "k8s/cluster_zone.hpp"
 #include "server/handlers/alias_target.hpp"
 #include "server/handlers/cluster_metadata.hpp"
 #include "server/handlers/zone_pointers.hpp"
@@ -18,15 +20,15 @@ using dns::Rcode;
 using dns::RRType;
 using dns::Section;
 
-// SOA as CoreDNS builds it, so that caches behave the same after a swap.
-constexpr std::uint32_t soa_refresh = 7200;
-constexpr std::uint32_t soa_retry = 1800;
-constexpr std::uint32_t soa_expire = 86400;
-constexpr std::uint32_t soa_ttl_max = 300;
+using k8s::contact_prefix;
+using k8s::nameserver_prefix;
+using k8s::soa_expire;
+using k8s::soa_refresh;
+using k8s::soa_retry;
+using k8s::soa_ttl_max;
+
 constexpr std::uint32_t dns_version_ttl = 28800;
 constexpr std::string_view dns_version = "\0051.1.0";  // one character-string
-constexpr std::string_view nameserver_prefix = "\2ns\3dns";
-constexpr std::string_view contact_prefix = "\12hostmaster";
 
 // The zone, as the end of the question that stands behind the header.
 std::uint16_t pointer_to_zone(const ClusterName& name) { return pointer_to(dns::header_octets + name.zone_offset); }
@@ -359,6 +361,32 @@ std::string KubernetesHandler::metadata(const QueryContext& context, std::string
 
 zones::CopyOptions KubernetesHandler::copy_options(QueryContext& context) const {
   return {.owner_pointer = dns::question_pointer, .rotation = rotates_answers_ ? context.plan->next_rotation() : 0};
+}
+
+// ---- transfers
+
+std::optional<TransferableZone> KubernetesHandler::find_zone(dns::NameView apex) const {
+  if (std::ranges::find(zones_, apex, &dns::DomainName::view) == zones_.end()) return std::nullopt;
+  const k8s::ClusterTable& table = is_clusterset(apex) ? *cluster_->clusterset_table() : cluster_->table();
+  return TransferableZone{.soa_rdata = k8s::soa_rdata(apex, table.serial.load(std::memory_order_relaxed), options_.ttl),
+                          .soa_ttl = std::min(options_.ttl, soa_ttl_max),
+                          .is_ready = table.synced.load(std::memory_order_relaxed)};
+}
+
+bool KubernetesHandler::has_name(dns::NameView name) const {
+  return std::ranges::any_of(zones_, [&](const auto& zone) { return name.is_at_or_below(zone); });
+}
+
+std::unique_ptr<zones::ZoneReader> KubernetesHandler::read_zone(dns::NameView apex, std::function<void()> wake) {
+  using enum k8s::ClusterPart;
+  return std::make_unique<k8s::ClusterZone>(cluster_,
+                                            k8s::ClusterZoneOptions{.zone = dns::DomainName(apex).to_lower(),
+                                                                    .part = is_reverse(apex)      ? reverse
+                                                                            : is_clusterset(apex) ? clusterset
+                                                                                                  : forward,
+                                                                    .ttl = options_.ttl,
+                                                                    .nameserver_addresses = local_addresses_},
+                                            std::move(wake));
 }
 
 }  // namespace fairlead::server

@@ -14,11 +14,12 @@
 #include "server/config/directive_options.hpp"
 #include "server/handlers/cluster_lookup.hpp"
 #include "server/query/query_context.hpp"
+#include "server/query/transferable_zones.hpp"
 #include "zones/answer_template.hpp"
 
 namespace fairlead::server {
 
-class KubernetesHandler final : public Handler {
+class KubernetesHandler final : public Handler, public TransferableZones {
  public:
   KubernetesHandler(const KubernetesOptions& options, std::shared_ptr<k8s::Cluster> cluster,
                     std::vector<base::IpAddress> local_addresses, bool rotates_answers);
@@ -27,6 +28,10 @@ class KubernetesHandler final : public Handler {
   std::span<const std::string_view> metadata_labels() const override;
   std::string metadata(const QueryContext& context, std::string_view label) const override;
   PluginLabel plugin() const override { return label_; }
+
+  std::optional<TransferableZone> find_zone(dns::NameView apex) const override;
+  bool has_name(dns::NameView name) const override;
+  std::unique_ptr<zones::ZoneReader> read_zone(dns::NameView apex, std::function<void()> wake) override;
 
  private:
   bool is_clusterset(dns::NameView zone) const;

@@ -38,6 +38,7 @@ class TcpOrigin final : public Origin {
   bool is_ipv4() const override { return server::is_ipv4(connection_.client()); }
   base::IpAddress client_address() const override { return server::client_address(connection_.client()); }
   std::string client_text() const override { return server::client_text(connection_.client()); }
+  bool stream(std::unique_ptr<ReplyStream> stream) override { return connection_.add_stream(std::move(stream)); }
   std::unique_ptr<ReplyTarget> keep() override {
     if (!connection_.add_pending()) return nullptr;
     return std::make_unique<TcpTarget>(connection_.weak_from_this(), connection_.client());
@@ -69,6 +70,7 @@ void TcpConnection::close() {
   if (std::exchange(closed_, true)) return;
   boost::system::error_code ignored;
   socket_.close(ignored);
+  streams_.clear();
 }
 
 void TcpConnection::finish() {
@@ -95,8 +97,54 @@ void TcpConnection::advance() {
   // A read under way has its place in the buffer, and what it brings leads here again.
   if (!reading_) answer_queries();
   write();
+  advance_stream_soon();
   if (finishing_ && !owes_reply()) return close();
   read();
+}
+
+bool TcpConnection::add_stream(std::unique_ptr<ReplyStream> stream) {
+  if (streams_.size() >= tcp_streams_max) return false;
+  streams_.push_back(std::move(stream));
+  return true;
+}
+
+void TcpConnection::advance_stream_soon() {
+  if (closed_ || streams_.empty() || stream_waits_ || unsent_.size() >= tcp_stream_ahead_octets) return;
+  if (std::exchange(stream_scheduled_, true)) return;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->stream_scheduled_ = false;
+    self->advance_stream();
+  });
+}
+
+void TcpConnection::advance_stream() {
+  if (closed_ || streams_.empty() || stream_waits_ || unsent_.size() >= tcp_stream_ahead_octets) return;
+  ReplyStream& stream = *streams_.front();
+  if (!std::exchange(stream_begun_, true)) {
+    set_deadline(tcp_write_max);
+    stream.start([connection = weak_from_this(), executor = socket_.get_executor()] {
+      asio::post(executor, [connection] {
+        const auto self = connection.lock();
+        if (self == nullptr) return;
+        self->stream_waits_ = false;
+        self->advance_stream_soon();
+      });
+    });
+  }
+  std::span<const std::uint8_t> message;
+  switch (stream.advance(message)) {
+    case ReplyStream::Step::message: append(message); break;
+    case ReplyStream::Step::working: break;
+    case ReplyStream::Step::waiting: stream_waits_ = true; return;
+    case ReplyStream::Step::broken: return close();
+    case ReplyStream::Step::end:
+      streams_.pop_front();
+      stream_begun_ = false;
+      break;
+  }
+  // It is not the client that is waited for.
+  set_deadline(tcp_write_max);
+  advance();
 }
 
 bool TcpConnection::may_read() const {

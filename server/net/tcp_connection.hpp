@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -30,7 +32,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void finish();
 
   bool is_closed() const { return closed_; }
-  bool owes_reply() const { return pending_ > 0 || !unsent_.empty() || writing_; }
+  bool owes_reply() const { return pending_ > 0 || !unsent_.empty() || writing_ || !streams_.empty(); }
   bool is_overdue(TimePoint now) const { return now >= deadline_ && pending_ == 0; }
   TimePoint last_active() const { return last_active_; }
   const sockaddr_storage& client() const { return client_; }
@@ -38,6 +40,9 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   /// A query of this connection waits; tcp_pending_max.
   bool add_pending();
   void deliver(std::span<const std::uint8_t> message);
+  /// Sends the stream's messages once those of the streams before it are sent; replies to other queries go in between.
+  /// False when tcp_streams_max wait already.
+  bool add_stream(std::unique_ptr<ReplyStream> stream);
 
  private:
   /// Answers what has arrived and may be answered, sends what there is, reads on.
@@ -46,6 +51,10 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void answer_queries();
   void append(std::span<const std::uint8_t> message);
   void write();
+  /// One slice of the stream at hand, if there is room for what it brings; the next one comes after other work of the
+  /// worker.
+  void advance_stream();
+  void advance_stream_soon();
   bool may_read() const;
   void set_deadline(std::chrono::seconds from_now);
 
@@ -55,6 +64,10 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   std::size_t received_octets_ = 0;
   std::vector<std::uint8_t> unsent_;
   std::vector<std::uint8_t> in_writing_;
+  std::deque<std::unique_ptr<ReplyStream>> streams_;
+  bool stream_begun_ = false;
+  bool stream_waits_ = false;      // for its wake()
+  bool stream_scheduled_ = false;  // advance_stream() is posted
   std::size_t pending_ = 0;
   bool reading_ = false;
   bool answering_ = false;

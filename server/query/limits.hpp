@@ -1,6 +1,7 @@
 // Bounds of the query path, each with its reason.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -12,5 +13,11 @@ inline constexpr std::uint8_t alias_chain_max = 10;
 inline constexpr std::size_t search_names_max = 16;
 /// Queries of one worker that wait for an upstream. Each holds under 2 kB, so a dead upstream costs 16 MB at most.
 inline constexpr std::size_t pending_queries_max = 8192;
+
+/// Zone transfers at once, those that wait behind others included. Each may take 24 octets a name and what a version
+/// keeps (zones/table_version.hpp); eight secondaries are more than anyone has.
+inline constexpr std::size_t transfers_max = 8;
+/// From the first message to the last. 300,000 endpoints are 40 MB, which a line of 2 Mbit/s takes in that time.
+inline constexpr std::chrono::seconds transfer_time_max{180};
 
 }  // namespace fairlead::server

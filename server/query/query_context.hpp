@@ -16,6 +16,7 @@
 
 #include "resolver/forwarder.hpp"
 #include "server/query/handler.hpp"
+#include "server/query/reply_stream.hpp"
 #include "zones/base/ip_address.hpp"
 #include "zones/dns/domain_name.hpp"
 #include "zones/dns/message_reader.hpp"
@@ -48,6 +49,9 @@ class Origin {
   virtual std::string client_text() const = 0;
   /// A target that outlives the Origin; nothing when too many queries are waiting already.
   virtual std::unique_ptr<ReplyTarget> keep() = 0;
+  /// Sends a reply of many messages instead, behind others of the connection; false when it cannot. The query is then
+  /// suspended.
+  virtual bool stream(std::unique_ptr<ReplyStream>) { return false; }
 };
 
 /// The question name in lower case with its labels, made once by intake.

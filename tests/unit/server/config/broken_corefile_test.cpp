@@ -46,6 +46,22 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:3: unexpected 'loud'; write 'consolidate DURATION REGEXP [warning|error|info|debug] [show_first]'\n"},
     {"reload 1s", "Corefile:2: the duration '1s' is too short; write '2s' or more\n"},
     {"reload 5s 1ms", "Corefile:2: the jitter '1ms' is too short; write '0s', or '1s' or more\n"},
+    {"transfer",
+     "Corefile:2: 'transfer' without 'to' lets nobody transfer; write 'to ADDRESS' or 'to *' in its block\n"},
+    {"transfer {\nto\n}",
+     "Corefile:2: 'transfer' without 'to' lets nobody transfer; write 'to ADDRESS' or 'to *' in its block\n"
+     "Corefile:3: too few arguments for 'to'; write 'to ADDRESS...|*'\n"},
+    {"transfer {\nto * ns2.example.org 10.0.0.1:0 fe80::1%eth0\n}",
+     "Corefile:3: 'ns2.example.org' is not an address to transfer to; write one such as '10.0.0.7', '10.0.0.7:5353' or "
+     "'[2001:db8::7]:53', or '*' for every client\n"
+     "Corefile:3: '10.0.0.1:0' is not an address to transfer to; write one such as '10.0.0.7', '10.0.0.7:5353' or "
+     "'[2001:db8::7]:53', or '*' for every client\n"
+     "Corefile:3: 'fe80::1%eth0' is not an address to transfer to; write one such as '10.0.0.7', '10.0.0.7:5353' or "
+     "'[2001:db8::7]:53', or '*' for every client\n"},
+    {"transfer {\nto *\nsource 10.0.0.1\nsource eth0\n}",
+     "Corefile:5: 'source' is written twice; remove one of them\n"
+     "Corefile:5: 'eth0' is not an address to send NOTIFY from; write one of this machine's\n"},
+    {"transfer {\nto *\nfrom 10.0.0.1\n}", "Corefile:4: unknown option 'from' of 'transfer'; write to or source\n"},
     {"loop here", "Corefile:2: too many arguments for 'loop'; write 'loop'\n"},
     {"debug {\nall\n}", "Corefile:3: 'debug' has no options; remove its block\n"},
     {"loadbalance weighted w.txt",

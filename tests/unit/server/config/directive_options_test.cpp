@@ -180,6 +180,30 @@ TEST_CASE("fallthrough covers its zones, all of them without arguments, and none
   CHECK_FALSE(fallthrough.covers(name("xa.org")));
 }
 
+TEST_CASE("transfer reads who may transfer which zones, more than once") {
+  const auto transfers = options_of(R"(
+    transfer {
+      to 10.0.0.7 [2001:db8::7]:5353
+      to 10.0.0.7 10.0.0.8:54
+      source 10.0.0.1
+    }
+    transfer Sub.example.org 10.0.0.0/23 {
+      to 192.0.2.1 *
+    })")
+                             .transfer;
+  REQUIRE(transfers.size() == 2);
+  CHECK(names(transfers[0].zones) == "example.org.");
+  std::string to;
+  for (const auto& endpoint : transfers[0].to) to += to_string(endpoint) + ' ';
+  CHECK(to == "10.0.0.7:53 [2001:db8::7]:5353 10.0.0.8:54 ");
+  CHECK_FALSE(transfers[0].to_all);
+  CHECK(transfers[0].source == "10.0.0.1");
+  CHECK(names(transfers[1].zones) == "sub.example.org. 0.0.10.in-addr.arpa. 1.0.10.in-addr.arpa.");
+  CHECK(transfers[1].to_all);
+  CHECK(transfers[1].to.size() == 1);
+  CHECK(transfers[1].source.empty());
+}
+
 TEST_CASE("forward reads its upstreams: addresses, ports, dns:// and files") {
   MemoryCorefile corefile(
       ". {\nforward . 10.0.0.1 10.0.0.2:5353 dns://[2001:db8::1]:54 fe80::1%eth0 /etc/resolv.conf "

@@ -30,6 +30,9 @@ class TableCluster final : public k8s::Cluster {
   void stop() override {}
   const k8s::ClusterTable& table() const override { return table_; }
   k8s::ClusterCounters counters() const override { return {}; }
+  void take_version(k8s::ClusterPart part, k8s::VersionUser use) override {
+    publisher_.take_version(part, std::move(use));
+  }
 
   k8s::ObjectStore& store() { return store_; }
   void publish() { publisher_.publish_pending(); }

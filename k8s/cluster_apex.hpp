@@ -1,0 +1,26 @@
+// What stands at the apex of a cluster's zones, wherever it is written: in answers, transfers and listings.
+//
+// Threads: values.
+// Standards: SOA as CoreDNS builds it, so that caches and secondaries behave the same after a swap.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "zones/dns/domain_name.hpp"
+
+namespace fairlead::k8s {
+
+inline constexpr std::uint32_t soa_refresh = 7200;
+inline constexpr std::uint32_t soa_retry = 1800;
+inline constexpr std::uint32_t soa_expire = 86400;
+inline constexpr std::uint32_t soa_ttl_max = 300;
+// Wire labels, relative to the zone.
+inline constexpr std::string_view nameserver_prefix = "\2ns\3dns";
+inline constexpr std::string_view contact_prefix = "\12hostmaster";
+
+/// The RDATA of the SOA, with its names spelled out. In a zone so long that they do not exist the zone stands for them.
+std::vector<std::uint8_t> soa_rdata(dns::NameView zone, std::uint32_t serial, std::uint32_t ttl);
+
+}  // namespace fairlead::k8s
