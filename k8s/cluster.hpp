@@ -15,8 +15,8 @@
 
 #include "k8s/api_counters.hpp"
 #include "k8s/cluster_table.hpp"
-#include "k8s/request_gate.hpp"
 #include "k8s/cluster_version.hpp"
+#include "k8s/request_gate.hpp"
 #include "k8s/snapshot_counters.hpp"
 #include "zones/base/ip_address.hpp"
 #include "zones/base/log.hpp"

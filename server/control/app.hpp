@@ -15,6 +15,7 @@
 
 #include "server/control/http_responder.hpp"
 #include "server/control/metrics.hpp"
+#include "server/control/notifier.hpp"
 #include "server/control/options.hpp"
 #include "server/control/serving_plan.hpp"
 #include "server/net/worker.hpp"
@@ -81,6 +82,7 @@ class App {
   asio::steady_timer housekeeping_timer_;
   asio::steady_timer loop_timer_;
   asio::steady_timer stop_timer_;
+  Notifier notifier_{control_};
   MetricsRegistry metrics_;
   MetricsRegistry::Registration plan_metrics_;
   MetricsRegistry::Registration process_metrics_;

@@ -351,4 +351,37 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
   return result;
 }
 
+std::vector<NotifiedZone> notified_zones(const ServingPlan& plan) {
+  std::vector<NotifiedZone> zones;
+  for (const auto& planned : plan.blocks) {
+    if (planned.cluster == nullptr) continue;
+    const KubernetesOptions& options = *planned.block->options.kubernetes;
+    for (const auto& zone : options.zones) {
+      // The directive that lets the zone be transferred: the longest match, the first of several.
+      const TransferOptions* best = nullptr;
+      std::size_t best_labels = 0;
+      for (const auto& transfer : planned.block->options.transfer) {
+        for (const auto& covered : transfer.zones) {
+          const std::size_t labels = covered.view().label_count();
+          if (!zone.view().is_at_or_below(covered) || (best != nullptr && labels <= best_labels)) continue;
+          best = &transfer;
+          best_labels = labels;
+        }
+      }
+      const auto is_at_or_below = [&](const dns::DomainName& other) { return zone.view().is_at_or_below(other); };
+      const bool is_clusterset = planned.cluster->clusterset_table() != nullptr &&
+                                 std::ranges::any_of(options.multicluster_zones, is_at_or_below);
+      const bool is_known = std::ranges::any_of(zones, [&](const NotifiedZone& known) { return known.zone == zone; });
+      if (best == nullptr || best->to.empty() || is_known) continue;
+      const auto serial = [cluster = planned.cluster, is_clusterset]() -> std::optional<std::uint32_t> {
+        const k8s::ClusterTable& table = is_clusterset ? *cluster->clusterset_table() : cluster->table();
+        if (!table.synced.load(std::memory_order_relaxed)) return std::nullopt;
+        return table.serial.load(std::memory_order_relaxed);
+      };
+      zones.push_back({.zone = zone, .targets = best->to, .source = best->source, .serial = serial});
+    }
+  }
+  return zones;
+}
+
 }  // namespace fairlead::server

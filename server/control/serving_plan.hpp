@@ -20,6 +20,7 @@
 #include "resolver/forwarder.hpp"
 #include "server/config/corefile.hpp"
 #include "server/control/metrics.hpp"
+#include "server/control/notifier.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/handlers/loop_handler.hpp"
 #include "server/handlers/transfer_handler.hpp"
@@ -71,6 +72,9 @@ struct WorkerResources {
 std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned worker, asio::io_context& io,
                                              WorkerResources& resources, MetricsRegistry& metrics,
                                              const base::Clock& clock);
+
+/// The zones of the plan whose secondaries want to be told of changes.
+std::vector<NotifiedZone> notified_zones(const ServingPlan& plan);
 
 /// "dns://:53", the `server` label of metrics.
 std::string server_label(const ListenAddress& address);

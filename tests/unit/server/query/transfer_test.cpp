@@ -388,13 +388,18 @@ TEST_CASE("more transfers at once than transfers_max are SERVFAIL, until one end
 TEST_CASE("a transfer whose version is lost before the first message is SERVFAIL, and broken after it") {
   TransferFixture fixture;
   auto& store = fixture.cluster->store();
-  const std::string ns(60, 'n');
-  store.upsert(k8s::Namespace{ns});
-  const auto replace_all = [&](const char* address) {
-    for (int i = 0; i < 2000; ++i) store.upsert(service(ns, std::string(56, 's') + std::to_string(i), {address}));
+  store.upsert(k8s::Namespace{"shop"});
+  // Few names of 4 kB each, of which one address changes.
+  const auto replace_all = [&](int round) {
+    for (int i = 0; i < 100; ++i) {
+      const std::string prefix = "fd00:" + std::to_string(i + 1) + "::";
+      std::vector<std::string> addresses{prefix + "1:" + std::to_string(round)};
+      for (int n = 0; n < 250; ++n) addresses.push_back(prefix + std::to_string(n));
+      store.upsert(service("shop", "s" + std::to_string(i), addresses));
+    }
     fixture.cluster->publish();
   };
-  replace_all("10.96.0.1");
+  replace_all(0);
   fixture.sync();
   for (const bool after_first : {false, true}) {
     Client client("192.0.2.1");
@@ -407,7 +412,7 @@ TEST_CASE("a transfer whose version is lost before the first message is SERVFAIL
     while (after_first && client.streamed->advance(message) != server::ReplyStream::Step::message) {
     }
     // More than zones::retired_octets_max of replaced entries.
-    for (int round = 0; round < 80; ++round) replace_all(round % 2 == 0 ? "10.96.0.2" : "10.96.0.3");
+    for (int round = 1; round < 50; ++round) replace_all(round);
     const auto step = client.streamed->advance(message);
     if (after_first) {
       CHECK(step == server::ReplyStream::Step::broken);

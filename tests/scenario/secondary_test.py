@@ -1,0 +1,93 @@
+"""Knot DNS as the secondary of a cluster's zones: it is notified, transfers, and then has what the server has."""
+
+import pytest
+
+from support import dns
+from support.kube import endpoint_slice, namespace, service
+from support.processes import Process, free_port, tool, wait_until
+
+ZONE = "cluster.local"
+REVERSE = "96.10.in-addr.arpa"
+
+
+@pytest.fixture
+def secondary(tmp_path):
+    """(port of Knot, a function that starts it as the secondary of a port)"""
+    port = free_port()
+    started = []
+
+    def start(primary):
+        zones = "".join(
+            f'  - domain: {zone}\n    storage: "{tmp_path}"\n    master: primary\n    acl: notify\n'
+            for zone in (ZONE, REVERSE))
+        (tmp_path / "knot.conf").write_text(f"""
+server:
+    rundir: "{tmp_path}"
+    listen: 127.0.0.1@{port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{tmp_path}"
+remote:
+  - id: primary
+    address: 127.0.0.1@{primary}
+acl:
+  - id: notify
+    address: 127.0.0.1
+    action: notify
+zone:
+{zones}""")
+        started.append(Process("knotd", [tool("knotd"), "-c", tmp_path / "knot.conf"], tmp_path))
+        return started[-1]
+
+    yield port, start
+    for process in started:
+        process.stop()
+
+
+def answers(port, name, type):
+    try:
+        return dns.ask(port, name, type, timeout=0.5).data(type)
+    except OSError:
+        return None
+
+
+def test_knot_follows_the_cluster_by_notify(scenario, secondary):
+    port, start = secondary
+    cluster = scenario.cluster(
+        namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"),
+        service("db", "shop", clusterIP="None"),
+        endpoint_slice("db-1", "db", "shop", [{"addresses": ["10.244.7.2"], "hostname": "db-0"}]), options=["--bare"])
+    transfer = f"transfer {{\n    to 127.0.0.1:{port}\n    source 127.0.0.1\n}}"
+    server = scenario.server(transfer, cluster, zones=f"{ZONE} {REVERSE}")
+    knot = start(server.port)
+
+    def has(name, type, data):
+        wait_until(lambda: answers(port, name, type) == data, 30,
+                   lambda: f"{name} {type} is {data}:\n{knot.output()}\n{server.output()}")
+
+    has("web.shop.svc.cluster.local", "A", ["10.96.7.1"])
+    has("1.7.96.10.in-addr.arpa", "PTR", ["web.shop.svc.cluster.local."])
+    # The zone's refresh time is two hours, so what follows can only come from NOTIFY.
+    cluster.apply(service("fresh", "shop", clusterIP="10.96.7.8"))
+    cluster.delete(endpoint_slice("db-1", "db", "shop"))
+    has("fresh.shop.svc.cluster.local", "A", ["10.96.7.8"])
+    has("8.7.96.10.in-addr.arpa", "PTR", ["fresh.shop.svc.cluster.local."])
+    has("db-0.db.shop.svc.cluster.local", "A", [])
+    for name, type in [(ZONE, "SOA"), (ZONE, "NS"), ("_http._tcp.fresh.shop.svc.cluster.local", "SRV"), (REVERSE, "SOA")]:
+        has(name, type, server.ask(name, type).data(type))
+
+
+def test_a_secondary_that_is_away_is_named_once_and_told_when_it_is_back(scenario, secondary):
+    port, start = secondary
+    cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"), options=["--bare"])
+    server = scenario.server(f"transfer {{\n    to 127.0.0.1:{port}\n}}", cluster, zones=f"{ZONE} {REVERSE}")
+    complaint = f'notify for zone "{ZONE}." was not accepted by "127.0.0.1:{port}"'
+    wait_until(lambda: complaint in server.output(), 40, server.output)
+    knot = start(server.port)
+    wait_until(lambda: answers(port, "web.shop.svc.cluster.local", "A") == ["10.96.7.1"], 30, knot.output)
+    cluster.apply(service("fresh", "shop", clusterIP="10.96.7.8"))
+    wait_until(lambda: answers(port, "fresh.shop.svc.cluster.local", "A") == ["10.96.7.8"], 30,
+               lambda: f"{knot.output()}\n{server.output()}")
+    assert server.output().count(complaint) == 1
