@@ -16,7 +16,7 @@ from support.upstream import Reply, Upstream, address, nxdomain
 SLOW_SECONDS = 0.5
 # resolver: every question ends within 5 s.
 DEADLINE_SECONDS = 5
-ALIAS_CHAIN_MAX = 10
+ALIAS_CHAIN_MAX = 11
 SHOP = "shop.svc.cluster.local"
 
 
