@@ -215,6 +215,100 @@ def autopath_of_search_list(case, theirs):
         return case.nodata(theirs)
 
 
+# --- external addresses
+
+
+@accepted("`k8s_external`: a name is an alias or")
+def external_ttl(case, theirs):
+    """The TTL of k8s_external is that of aliases and SRV records too."""
+    ttl = case.corefile.external_ttl
+    if case.external_zone and ttl != case.corefile.ttl:
+        return theirs.with_(
+            answer=section(
+                (name, ttl if type in ("SRV", "CNAME") else old, type, data) for name, old, type, data in theirs.answer
+            )
+        )
+
+
+@accepted("`k8s_external`: a name is an alias or")
+def external_case(case, theirs):
+    """Names of an external zone keep the case of the question."""
+    if case.external_zone:
+        ours = {(record[1], _what_a_cache_keeps(record)): record for record in case.ours.records}
+        return theirs.with_(
+            **{
+                name: section(
+                    ours.get((record[1], _what_a_cache_keeps(record)), record) for record in getattr(theirs, name)
+                )
+                for name in ("answer", "authority", "additional")
+            }
+        )
+
+
+@accepted("The addresses of `bind`")
+def external_bound_addresses(case, theirs):
+    """An address of loopback that is bound is the external zone's nameserver too."""
+    if not case.external_zone or theirs.rcode != "NOERROR":
+        return None
+    glue = (case.corefile.external_ttl, "A", "127.0.0.1")
+    if not case.external_relative and case.question.type == "NS":
+        return theirs.with_(additional=tuple((record[3], *glue) for record in theirs.answer))
+    if case.external_relative == (b"ns1", case.corefile.external_apex.encode()) and case.question.type == "A":
+        return theirs.with_(answer=((case.question.text, *glue),), authority=())
+
+
+@accepted("`k8s_external`: a name is an alias or")
+def labels_left_of_external_services(case, theirs):
+    """A label left of a Service with external addresses is no name, unless it is above a port."""
+    relative = case.external_relative
+    if (
+        theirs.rcode == "NOERROR"
+        and case.external_zone
+        and len(relative) > 2
+        and relative[-1] != case.corefile.external_apex.encode()
+    ):
+        if case.ours.rcode == "NXDOMAIN":
+            return case.external_negative(theirs, "NXDOMAIN")
+        if len(relative) == 3 and relative[0] in (b"_tcp", b"_udp", b"_sctp"):
+            return case.external_negative(theirs, "NOERROR")
+
+
+@accepted("Empty non-terminals are NODATA")
+def external_non_terminals(case, theirs):
+    """A name above a port or an address of an external zone, and an address for every type, is NODATA."""
+    lower = case.question.lower
+    if theirs.rcode != "NXDOMAIN" or not case.external_zone:
+        return None
+    is_reverse = case.external_zone.endswith(".arpa")
+    if (
+        lower in case.names.above
+        and (is_reverse or lower[0] in (b"_tcp", b"_udp", b"_sctp"))
+        or is_reverse
+        and lower in case.names.exists
+    ):
+        return case.external_negative(theirs, "NOERROR")
+
+
+@accepted("`k8s_external`: a name is an alias or")
+def external_glue(case, theirs):
+    """SRV records that lead to a load balancer's host name come without its addresses."""
+    if (
+        case.external_zone
+        and case.question.type == "SRV"
+        and {record[0] for record in theirs.additional} == {"www.example.org."}
+    ):
+        return theirs.with_(additional=())
+
+
+@accepted("`k8s_external`: a name is an alias or")
+def external_aliases(case, theirs):
+    """CNAME at a load balancer's host name is answered."""
+    ours = case.ours
+    if case.external_zone and case.question.type == "CNAME" and theirs.is_nodata and len(ours.answer) == 1:
+        if ours.answer[0][1:] == (case.corefile.external_ttl, "CNAME", "www.example.org."):
+            return theirs.with_(answer=ours.answer, authority=())
+
+
 # --- the message as a whole
 
 
@@ -282,6 +376,17 @@ def unread_options(case, theirs):
 
 
 # --- which names exist
+
+
+@accepted("Reverse zones hold nothing but")
+def external_reverse_tree(case, theirs):
+    """There are no Namespaces in reverse zones of external addresses."""
+    if (
+        (case.external_zone or "").endswith(".arpa")
+        and theirs.rcode == "NOERROR"
+        and case.external_relative == (b"svc",)
+    ):
+        return case.external_negative(theirs, "NXDOMAIN")
 
 
 @accepted("Reverse zones hold nothing but")

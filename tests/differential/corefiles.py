@@ -120,5 +120,14 @@ COREFILES = [
     _plain(
         "autopath", "pods verified", before="autopath @kubernetes", source=POD_CLIENT, options=frozenset({"autopath"})
     ),
+    _plain("k8s_external", "pods insecure", before="k8s_external ext.example", external=("ext.example",)),
+    _plain(
+        "k8s_external headless",
+        zones="cluster.local",
+        external=("ext.example", "in-addr.arpa", "ip6.arpa"),
+        external_ttl=77,
+        external_apex="names",
+        before="k8s_external ext.example in-addr.arpa ip6.arpa {\n        headless\n        ttl 77\n        apex names\n    }",
+    ),
     _plain("cache 30", "pods insecure", before="cache 30", options=frozenset({"cache"})),
 ]
