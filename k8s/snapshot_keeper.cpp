@@ -102,7 +102,7 @@ void SnapshotKeeper::stop() {
   if (!has_owned) return;
   if (store_.is_listed() && last_contact_ != no_time && is_owner() &&
       (!has_written_ || store_.sequence() != written_sequence_ || last_contact_ > as_of_)) {
-    write(false);
+    write({});
   }
   owners().with([&](auto& all) {
     std::erase(all[options_.file], this);
@@ -127,7 +127,7 @@ void SnapshotKeeper::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     note_contact();
     give_up_old_names();
-    if (is_due()) write(true);
+    if (is_due()) write(stop);
     const auto interval = has_written_ || in_trouble_ ? options_.write_interval : options_.first_interval;
     auto until = std::chrono::steady_clock::now() + interval;
     if (names_expire_) until = std::min(until, *names_expire_);
@@ -165,7 +165,7 @@ bool SnapshotKeeper::is_owner() const {
   });
 }
 
-void SnapshotKeeper::write(bool at_leisure) {
+void SnapshotKeeper::write(std::optional<std::stop_token> at_leisure) {
   // What changes while it is written is written again next time.
   const std::uint64_t sequence = store_.sequence();
   const SnapshotHeader header{
@@ -173,7 +173,7 @@ void SnapshotKeeper::write(bool at_leisure) {
   bool is_placed = false;
   SnapshotWriting writing;
   if (at_leisure) {
-    writing.pause = [stop = thread_.get_stop_token()] {
+    writing.pause = [stop = *std::move(at_leisure)] {
       if (!stop.stop_requested()) std::this_thread::sleep_for(pause_between_pieces);
     };
   }

@@ -73,7 +73,8 @@ class SnapshotKeeper {
   void note_contact();
   void give_up_old_names();
   bool is_due() const;
-  void write(bool at_leisure);
+  /// `at_leisure`: with pauses until this is stopped.
+  void write(std::optional<std::stop_token> at_leisure);
   bool is_owner() const;
   void log(base::LogLevel level, std::string_view text) const;
 
