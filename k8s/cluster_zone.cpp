@@ -20,7 +20,6 @@ constexpr std::size_t run_names = 256;
 constexpr std::size_t slice_names = 1024;
 
 constexpr std::size_t service_labels = 3;  // <service>.<namespace>.svc
-constexpr std::size_t endpoint_labels = 4;
 constexpr std::size_t port_labels = 5;
 constexpr std::uint16_t cluster_ip_weight = 100;  // as CoreDNS, whatever a query gets
 
