@@ -1,4 +1,4 @@
-"""Queries, object changes, relists, reloads and scrapes at the same time, and SIGTERM in the middle of it.
+"""Queries, object changes, relists, reloads, transfers and scrapes at the same time, and SIGTERM in the middle of it.
 
 What it is for is the ThreadSanitizer build, in which every thread of the server meets every other here; each of the
 parts is tested by itself elsewhere. A report is in the server's output, and makes its exit status 66: both are looked
@@ -14,9 +14,10 @@ import time
 import urllib.request
 
 from support import dns
-from support.kube import endpoint_slice, namespace, service
+from support.fairlead import server_block
+from support.kube import endpoint_slice, namespace, pod, service
 from support.load import QueryLoad
-from support.processes import Process, tool, wait_until
+from support.processes import Process, free_port, run, tool, wait_until
 from support.upstream import Reply, address
 
 SECONDS = 30
@@ -36,31 +37,40 @@ STEADY = {
     ("1.7.96.10.in-addr.arpa", "PTR"): [f"web.{ZONE}."],
     (f"out.{ZONE}", "CNAME"): ["www.example.org."],
     ("cluster.local", "NS"): ["ns.dns.cluster.local."],
+    ("web.default.example.test", "A"): ["192.0.2.9"],
 }
 # Answered by whoever is asked, right or wrong: names that come and go, forwarded ones, and none at all.
 OTHERS = [
     f"out.{ZONE} A", "www.example.org A", "slow.example.org A", "nobody.example.org A", "text.example.org TXT",
     f"comes-0.{ZONE} A", f"comes-1.{ZONE} A", f"missing.{ZONE} A", f"db.{ZONE} A", f"_http._tcp.db.{ZONE} SRV",
     "1-2-3-4.default.pod.cluster.local A", "cluster.local SOA", "2.1.244.10.in-addr.arpa PTR", f"moves.{ZONE} A",
+    "10-244-20-1.default.pod.cluster.local A", "10-244-20-2.space-1.pod.cluster.local A", "example.test SOA",
+    "comes-2.default.example.test A", f"db.{ZONE}.{ZONE} A", f"www.example.org.{ZONE} A", f"out.default.{ZONE} AAAA",
 ]
 
-COREFILE = """
-.:{port} {
-    bind 127.0.0.1
-    errors
-    health 127.0.0.1:{health}
-    ready 127.0.0.1:{ready}
-    prometheus 127.0.0.1:{metrics}
-    kubernetes cluster.local 10.in-addr.arpa ip6.arpa {
-        endpoint {api}
-        pods insecure
-        startup_timeout 2s
-        ttl TTL
-    }
-    forward . {upstream}
-    MORE
+# A Pod by its address: the server walks its search list.
+POD_ADDRESS = "127.0.0.5"
+
+COREFILE = server_block("""
+kubernetes cluster.local 10.in-addr.arpa ip6.arpa {
+    endpoint {api}
+    pods verified
+    snapshot {snapshot}
+    startup_timeout 2s
+    ttl TTL
 }
-"""
+k8s_external example.test
+autopath @kubernetes
+transfer {
+    to SECONDARIES
+}
+forward . {upstream}
+MORE
+""")
+
+
+def corefile(ttl=5, more="cache", secondaries="*"):
+    return COREFILE.replace("TTL", str(ttl)).replace("MORE", more).replace("SECONDARIES", secondaries)
 
 
 # What a client of the API gets while the faults are about: no connection, half an answer, a status other than 200.
@@ -102,7 +112,9 @@ class Disturbers:
 
 def disturb_objects(cluster):
     """Objects that come and go, change their type, and move their endpoints from one slice to another."""
-    comes = [service(f"comes-{number}", clusterIP=f"10.96.8.{number + 1}") for number in range(4)]
+    comes = [service(f"comes-{number}", clusterIP=f"10.96.8.{number + 1}", externalIPs=[f"192.0.2.{number + 10}"])
+             for number in range(4)]
+    pods = [pod("comes", space, f"10.244.20.{number}") for number in range(1, 4) for space in ("default", "space-1")]
     headless = service("moves", clusterIP="None")
     slices = [endpoint_slice("moves-1", "moves", endpoints=[f"10.244.9.{number}" for number in range(1, 40)]),
               endpoint_slice("moves-1", "moves", endpoints=["10.244.9.1"], ports=[("other", 9)]),
@@ -112,10 +124,12 @@ def disturb_objects(cluster):
 
     def act():
         number = next(rounds)
-        cluster.apply(comes[number % 4], slices[number % 3], namespace(f"space-{number % 3}"))
+        cluster.apply(comes[number % 4], slices[number % 3], namespace(f"space-{number % 3}"), pods[number % 6])
         cluster.delete(comes[number % 4])
         if number % 2:
             cluster.delete(namespace(f"space-{number % 3}"))
+        if number % 5 == 0:
+            cluster.delete(pods[number % 6])
 
     return act
 
@@ -135,12 +149,14 @@ def disturb_api(cluster):
 
 
 def disturb_plan(server):
-    """Reloads, some of which make the cluster's table or the cache anew, and one of which fails."""
-    variants = itertools.cycle([(5, "cache"), (5, "cache\n    loadbalance"), (7, "cache 30"), (7, ""), (5, "loop"), (5, "erors")])
+    """Reloads, some of which make the cluster's table or the cache anew or notify somebody, and one of which fails."""
+    nobody = f"* 127.0.0.1:{free_port()}"
+    variants = itertools.cycle([
+        (5, "cache"), (5, "cache\n    loadbalance", nobody), (7, "cache 30"), (7, "", nobody), (5, "loop"),
+        (5, "erors")])
 
     def act():
-        ttl, more = next(variants)
-        server.write_corefile(COREFILE.replace("TTL", str(ttl)).replace("MORE", more))
+        server.write_corefile(corefile(*next(variants)))
         server.reload()
 
     return act
@@ -166,29 +182,43 @@ def ask_over_tcp(server):
             assert answer.rcode == "NOERROR" and answer.data(type) == STEADY[name.rstrip("."), type], str(answer)
 
 
-def dnsperf(folder, server, mode, rate):
+class TransferRefused(Exception):
+    """As while names are not in step, or the plan was replaced on the way."""
+
+
+def transfer(server, zone):
+    done = run([tool("dig"), "@127.0.0.1", "-p", server.port, zone, "AXFR", "+nocookie", "+noall", "+answer",
+                "+comments", "+tries=1", "+timeout=10"], check=False)
+    if "Transfer failed" in done.stdout or "timed out" in done.stdout:
+        raise TransferRefused
+    records = [line.split() for line in done.stdout.splitlines() if line and not line.startswith(";")]
+    assert records and records[0] == records[-1] and records[0][3] == "SOA", done.stdout
+
+
+def dnsperf(folder, server, mode, rate, address="127.0.0.1"):
     questions = folder / "questions.txt"
     questions.write_text("\n".join([*OTHERS, *(f"{name} {type}" for name, type in STEADY)]) + "\n")
-    arguments = [tool("dnsperf"), "-s", "127.0.0.1", "-p", server.port, "-d", questions, "-m", mode, "-Q", rate, "-c", 8,
-                 "-q", 50, "-t", 3, "-e", "-l", SECONDS + 4 * WAIT_SECONDS]
+    arguments = [tool("dnsperf"), "-s", "127.0.0.1", "-p", server.port, "-d", questions, "-m", mode, "-Q", rate,
+                 "-a", address, "-c", 8, "-q", 50, "-t", 3, "-e", "-l", SECONDS + 4 * WAIT_SECONDS]
     return Process(f"dnsperf-{mode}", arguments, folder)
 
 
 def test_everything_at_once_is_answered_rightly_and_stops_in_order_under_load(scenario, tmp_path):
     cluster = scenario.cluster(
         service("web", clusterIP="10.96.7.1", clusterIPs=["10.96.7.1", "fd00:10:96::71"], ipFamilyPolicy="RequireDualStack",
-                ipFamilies=["IPv4", "IPv6"]),
+                ipFamilies=["IPv4", "IPv6"], externalIPs=["192.0.2.9"]),
         service("db", clusterIP="None"),
         service("out", ports=(), type="ExternalName", externalName="www.example.org"),
         endpoint_slice("db-1", "db", endpoints=[f"10.244.1.{number}" for number in range(1, 30)]),
+        pod("client", "default", POD_ADDRESS),
         options=["--churn", "50"])
     upstream = scenario.upstream({
         "www.example.org.": address("192.0.2.7", ttl=1), "slow.example.org.": address("192.0.2.5", ttl=1, delay=0.3),
         "text.example.org.": Reply([("@", "TXT", 1, "hello")])})
     server = scenario.server(
-        corefile=COREFILE.replace("TTL", "5").replace("MORE", "cache"),
-        values={"api": cluster.url, "upstream": upstream.target})
-    noise = [dnsperf(tmp_path, server, "udp", UDP_RATE), dnsperf(tmp_path, server, "tcp", TCP_RATE)]
+        corefile=corefile(),
+        values={"api": cluster.url, "upstream": upstream.target, "snapshot": tmp_path / "snapshot"})
+    noise = [dnsperf(tmp_path, server, "udp", UDP_RATE), dnsperf(tmp_path, server, "tcp", TCP_RATE, POD_ADDRESS)]
     disturbers = Disturbers()
     try:
         disturbers.add("objects", disturb_objects(cluster), 0.02, REFUSED_BY_FAULT)
@@ -196,6 +226,8 @@ def test_everything_at_once_is_answered_rightly_and_stops_in_order_under_load(sc
         disturbers.add("reloads", disturb_plan(server), 0.5)
         disturbers.add("scrapes", lambda: scrape(server), 0.1)
         disturbers.add("TCP", lambda: ask_over_tcp(server), 0.05)
+        zones = itertools.cycle(["cluster.local", "10.in-addr.arpa"])
+        disturbers.add("transfers", lambda: transfer(server, next(zones)), 0.5, TransferRefused)
         with QueryLoad(server.port, STEADY, rate=CHECKED_RATE) as load:
             time.sleep(SECONDS)
         wait_until(lambda: all(disturbers.counts.values()) or disturbers.failures, WAIT_SECONDS, lambda: disturbers.counts)

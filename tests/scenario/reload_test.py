@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support.dns import Channel, encode_query
+from support.fairlead import server_block
 from support.kube import endpoint_slice, service
 from support.load import QueryLoad
 from support.processes import free_port, wait_until
@@ -17,24 +18,16 @@ LISTED = ("services", "endpointslices", "namespaces")
 FAILED = "coredns_reload_failed_total"
 RELOADS = 10
 
-COREFILE = """
-.:{port} {
-    bind 127.0.0.1
-    errors
-    health 127.0.0.1:{health}
-    ready 127.0.0.1:{ready}
-    prometheus 127.0.0.1:{metrics}
-    kubernetes cluster.local 10.in-addr.arpa {
-        endpoint {api}
-        ttl {ttl}
-        startup_timeout {timeout}
-    }
-    cache
-    forward . {upstream}
-    {more}
+COREFILE = server_block("""
+kubernetes cluster.local 10.in-addr.arpa {
+    endpoint {api}
+    ttl {ttl}
+    startup_timeout {timeout}
 }
-{blocks}
-"""
+cache
+forward . {upstream}
+{more}
+""") + "{blocks}\n"
 
 
 class Site:

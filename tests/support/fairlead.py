@@ -36,6 +36,16 @@ def missing(*names):
     return None
 
 
+def server_block(directives, zones="."):
+    """A server block of a Corefile that is written with Fairlead's values: loopback addresses and free ports first."""
+    keys = " ".join(f"{zone}:{{port}}" for zone in zones.split())
+    lines = [
+        "bind 127.0.0.1", "errors", "health 127.0.0.1:{health}", "ready 127.0.0.1:{ready}",
+        "prometheus 127.0.0.1:{metrics}", *directives.strip().splitlines(),
+    ]
+    return keys + " {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
 class Fairlead:
     """One running server.
 
@@ -56,16 +66,7 @@ class Fairlead:
         self._process = None
         self._launched = []
         self.corefile_path = self.folder / "Corefile"
-        self.write_corefile(corefile or self._block(zones, directives))
-
-    @staticmethod
-    def _block(zones, directives):
-        keys = " ".join(f"{zone}:{{port}}" for zone in zones.split())
-        lines = [
-            "bind 127.0.0.1", "errors", "health 127.0.0.1:{health}", "ready 127.0.0.1:{ready}",
-            "prometheus 127.0.0.1:{metrics}", *directives.strip().splitlines(),
-        ]
-        return keys + " {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+        self.write_corefile(corefile or server_block(directives, zones))
 
     def write_corefile(self, text):
         """Replaces the Corefile in one step, as a ConfigMap update does."""
