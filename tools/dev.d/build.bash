@@ -40,7 +40,7 @@ help_demo() {
   cat <<'HELP'
 usage: tools/dev demo [--once]
 
-Builds the release preset, starts a simulated cluster with the server in front of it, and asks it some questions.
+Builds the programs (release), starts a simulated cluster with the server in front of it, and asks it some questions.
 With --once it ends there; without, it stays until Ctrl-C so that you can ask your own.
 HELP
 }
@@ -147,7 +147,7 @@ run_bench() {
   case ${1:-} in
     instructions)
       shift
-      run_build release query_paths || return
+      install_packages build test && build_preset release query_paths || return
       exec tests/instructions/run "$@"
       ;;
     compare)
@@ -156,7 +156,7 @@ run_bench() {
       exec tests/bench/compare "$@"
       ;;
   esac
-  run_build release || return
+  install_packages build test && build_preset release || return
   if [ "${1:-}" = sync ]; then
     build_coredns || return
     FAIRLEAD_COREDNS=$(coredns_program)
@@ -168,6 +168,7 @@ run_bench() {
 # The demo is a script of its own: tools/dev.d/demo, started in the checkout with the release build made.
 run_demo() {
   [ -x tools/dev.d/demo ] || fail "there is no tools/dev.d/demo yet"
-  run_build release || return
+  # What it shows needs an upstream and dig, but not what the tests need.
+  install_packages build unbound bind9-dnsutils && build_preset release fairlead fairleadctl kubesim || return
   tools/dev.d/demo "$@"
 }

@@ -64,8 +64,8 @@ install_packages() { # GROUP OR PACKAGE...
   step "apt-get: $(wc -w <<<"$missing") packages" apt_install $missing
 }
 
-# Debian starts a server as soon as it is installed; knot and unbound would take port 53 of a developer's machine,
-# now or at the next boot. While apt runs, a policy file forbids starting; services that came new are disabled.
+# Debian starts a server as soon as it is installed; knot, unbound, nsd or dnsdist would take port 53 of a developer's
+# machine, now or at the next boot. While apt runs, a policy file forbids starting; services that came new are disabled.
 apt_install() {
   local policy=/usr/sbin/policy-rc.d placed='' units new status=0
   if [ ! -e $policy ]; then
@@ -179,9 +179,11 @@ go_is_at_least() { # "go version go1.26.8 linux/amd64" 1.26.0
 }
 
 fetch_toolchain() {
-  local module=$1 folder=$2 modules
-  modules=$(mktemp -d "${TMPDIR:-/tmp}/fairlead-go.XXXXXX") &&
-    (cd "$modules" && GOMODCACHE=$modules GOFLAGS=-modcacherw /usr/lib/go-1.19/bin/go mod download "$module") &&
+  local module=$1 folder=$2 modules status=0
+  modules=$(mktemp -d "${TMPDIR:-/tmp}/fairlead-go.XXXXXX") || return
+  (cd "$modules" && GOMODCACHE=$modules GOFLAGS=-modcacherw /usr/lib/go-1.19/bin/go mod download "$module") &&
     chmod +x "$modules/$module"/bin/* "$modules/$module"/pkg/tool/*/* &&
-    mkdir -p "$(dirname "$folder")" && rm -rf "$folder" && mv "$modules/$module" "$folder" && rm -rf "$modules"
+    mkdir -p "$(dirname "$folder")" && rm -rf "$folder" && mv "$modules/$module" "$folder" || status=$?
+  rm -rf "$modules"
+  return $status
 }
