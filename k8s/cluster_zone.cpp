@@ -231,7 +231,7 @@ void ClusterZone::begin_apex() {
   const std::size_t step = apex_step_++;
   ttl_ = options_.ttl;
   begin_name({});
-  if (step == 0) return add(RRType::soa, soa_rdata(options_.zone, version_.serial, options_.ttl));
+  if (step == 0) return add(RRType::soa, soa_rdata(options_.zone, {}, version_.serial, options_.ttl));
   if (step == 1) {
     for (const auto& nameserver : nameservers) add_name(RRType::ns, nameserver.relative_name);
     if (nameservers.empty()) add_name(RRType::ns, nameserver_prefix);

@@ -14,21 +14,6 @@
 
 namespace fairlead::server {
 
-/// A question name split at a zone of the `kubernetes` directive.
-struct ClusterName {
-  dns::NameView qname;      // as sent
-  dns::NameView zone;       // the end of qname, in the client's case
-  std::string_view prefix;  // lower-case wire labels left of the zone, no root
-  std::size_t zone_offset;  // of `zone` in qname
-  bool is_clusterset;       // the zone is one of ServiceImports
-};
-
-/// Which snapshot the names are from; empty when they are not.
-inline std::string_view snapshot_note(const k8s::ClusterTable& table) {
-  const bool is_from_snapshot = table.names_from.load(std::memory_order_relaxed) == k8s::NamesFrom::snapshot;
-  return is_from_snapshot ? std::string_view(table.snapshot_note) : std::string_view();
-}
-
 /// What stands at a name.
 enum class NameKind : std::uint8_t {
   absent,

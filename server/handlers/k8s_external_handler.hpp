@@ -14,8 +14,7 @@
 #include "k8s/cluster.hpp"
 #include "server/config/directive_options.hpp"
 #include "server/handlers/cluster_lookup.hpp"
-#include "server/query/query_context.hpp"
-#include "zones/answer_template.hpp"
+#include "server/handlers/cluster_reply.hpp"
 
 namespace fairlead::server {
 
@@ -29,25 +28,20 @@ class K8sExternalHandler final : public Handler {
   PluginLabel plugin() const override { return label_; }
 
  private:
-  const k8s::ExternalTable& table() const { return *cluster_->table().external; }
   Step answer_name(QueryContext& context, const ClusterName& name);
   Step answer_apex(QueryContext& context, const ClusterName& name);
   Step answer_below_apex(QueryContext& context, const ClusterName& name);
+  Step answer_reverse(QueryContext& context, const ClusterName& name);
   Step answer_entry(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
   Step answer_alias(QueryContext& context, const zones::NameEntry& entry);
-  Step no_data(QueryContext& context, const ClusterName& name);
-  Step no_name(QueryContext& context, const ClusterName& name, std::string_view why);
-  void append_soa(QueryContext& context, const ClusterName& name, dns::Section section);
   std::span<const base::IpAddress> nameserver_addresses() const;
 
-  std::vector<dns::DomainName> zones_;  // most labels first
-  K8sExternalOptions options_;
   std::shared_ptr<k8s::Cluster> cluster_;
+  const k8s::ExternalTable& table_;
   std::vector<base::IpAddress> local_addresses_;
-  std::string apex_;        // "\3dns"
-  std::string nameserver_;  // "\3ns1\3dns"
-  std::string contact_;     // "\12hostmaster\3dns"
-  bool rotates_answers_;
+  std::string apex_;  // "\3dns"
+  k8s::ApexLabels apex_labels_;
+  ClusterReply reply_;
   const PluginLabel label_ = plugin_label("k8s_external");
 };
 

@@ -13,9 +13,7 @@
 #include "k8s/cluster.hpp"
 #include "server/config/directive_options.hpp"
 #include "server/handlers/cluster_lookup.hpp"
-#include "server/query/query_context.hpp"
-#include "server/query/transferable_zones.hpp"
-#include "zones/answer_template.hpp"
+#include "server/handlers/cluster_reply.hpp"
 
 namespace fairlead::server {
 
@@ -34,30 +32,20 @@ class KubernetesHandler final : public Handler, public TransferableZones {
   std::unique_ptr<zones::ZoneReader> read_zone(dns::NameView apex, std::function<void()> wake) override;
 
  private:
-  bool is_clusterset(dns::NameView zone) const;
-  /// The table that the names of the zone stand in.
-  const k8s::ClusterTable& table_of(const ClusterName& name) const;
   NameLookup find(const ClusterName& name, std::string_view prefix) const;
   Step answer_forward(QueryContext& context, const ClusterName& name);
   Step answer_apex(QueryContext& context, const ClusterName& name);
-  Step answer_nameserver_name(QueryContext& context, const ClusterName& name);
+  Step answer_dns_version(QueryContext& context, const ClusterName& name);
   Step answer_reverse(QueryContext& context, const ClusterName& name);
   Step answer_entry(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
   Step answer_alias(QueryContext& context, const ClusterName& name, const zones::NameEntry& entry);
 
-  Step no_data(QueryContext& context, const ClusterName& name);
-  /// `is_in_snapshots`: a snapshot that does not have the name says that there is none.
-  Step no_name(QueryContext& context, const ClusterName& name, std::string_view why, bool is_in_snapshots = true);
-  void append_soa(QueryContext& context, const ClusterName& name, dns::Section section);
-  zones::CopyOptions copy_options(QueryContext& context) const;
-
-  std::vector<dns::DomainName> zones_;  // most labels first
   KubernetesOptions options_;
   std::shared_ptr<k8s::Cluster> cluster_;
   std::vector<base::IpAddress> local_addresses_;
   ClusterLookup lookup_;
   std::optional<ClusterLookup> clusterset_lookup_;  // with `multicluster`
-  bool rotates_answers_;
+  ClusterReply reply_;
   const PluginLabel label_ = plugin_label("kubernetes");
   /// Owners of glue and their addresses while an apex NS answer is written; kept for its memory.
   std::vector<std::pair<std::size_t, std::span<const base::IpAddress>>> glue_;

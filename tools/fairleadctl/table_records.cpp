@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "k8s/cluster_apex.hpp"
 #include "zones/dns/message_writer.hpp"
 
 namespace fairlead::ctl {
@@ -12,7 +13,7 @@ using dns::ResourceRecord;
 using dns::RRType;
 using Octets = std::vector<std::uint8_t>;
 
-constexpr std::uint32_t soa_ttl_max = 300;
+using k8s::soa_ttl_max;
 
 Octets to_octets(std::span<const std::uint8_t> octets) { return {octets.begin(), octets.end()}; }
 
@@ -83,36 +84,20 @@ class Lister {
 };
 
 void list_apex(const k8s::ClusterTable& table, const TableOptions& options, std::vector<ResourceRecord>& records) {
-  const auto below = [&options](std::initializer_list<std::string_view> labels) {
-    dns::DomainName name = options.zone;
-    for (const auto label : labels) name = name.with_label(label).value_or(name);
-    return name;
-  };
-  const auto append = [](Octets& octets, dns::NameView name) {
-    octets.insert(octets.end(), name.data(), name.data() + name.size());
-  };
-  const dns::DomainName nameserver = below({"dns", "ns"});
-  Octets soa;
-  append(soa, nameserver);
-  append(soa, below({"hostmaster"}));
-  for (const std::uint32_t field : {table.serial.load(), 7200u, 1800u, 86400u, options.ttl}) {
-    soa.resize(soa.size() + 4);
-    dns::write_u32(soa.data() + soa.size() - 4, field);
-  }
-  records.push_back(
-      {.owner = options.zone, .type = RRType::soa, .ttl = std::min(options.ttl, soa_ttl_max), .rdata = std::move(soa)});
-  const auto add_nameserver = [&](dns::NameView name) {
-    records.push_back({.owner = options.zone, .type = RRType::ns, .ttl = options.ttl, .rdata = to_octets(name.wire())});
+  records.push_back({.owner = options.zone,
+                     .type = RRType::soa,
+                     .ttl = std::min(options.ttl, soa_ttl_max),
+                     .rdata = k8s::soa_rdata(options.zone, {}, table.serial.load(), options.ttl)});
+  const auto add_nameserver = [&](std::string_view labels) {
+    const auto name = join({reinterpret_cast<const std::uint8_t*>(labels.data()), labels.size()}, options.zone);
+    if (!name) return;
+    records.push_back(
+        {.owner = options.zone, .type = RRType::ns, .ttl = options.ttl, .rdata = to_octets(name->view().wire())});
   };
   const base::ReadSection section;
   const k8s::ApexNameservers* const apex = table.apex_nameservers.read();
-  if (apex == nullptr || apex->nameservers.empty()) return add_nameserver(nameserver);
-  for (const auto& found : apex->nameservers) {
-    const auto& labels = found.relative_name;
-    if (const auto name = join({reinterpret_cast<const std::uint8_t*>(labels.data()), labels.size()}, options.zone)) {
-      add_nameserver(*name);
-    }
-  }
+  if (apex == nullptr || apex->nameservers.empty()) return add_nameserver(k8s::nameserver_prefix);
+  for (const auto& found : apex->nameservers) add_nameserver(found.relative_name);
 }
 
 }  // namespace
