@@ -7,7 +7,9 @@ import pytest
 
 from support import dns
 from support.dns import Channel
+from support.fairlead import REPOSITORY
 from support.kube import namespace, service
+from support.processes import wait_until
 from support.upstream import Reply, address, nxdomain
 
 NAME = "web.shop.svc.cluster.local"
@@ -143,3 +145,23 @@ def test_labels_do_not_grow_with_what_clients_ask(server):
         for start in range(0, 600, 50):
             channel.ask_all([(f"n{number}.shop.svc.cluster.local", 1000 + number) for number in range(start, start + 50)])
     assert len(server.metrics()) <= before + 20
+
+
+def test_the_pages_of_the_directives_name_every_metric_and_no_other(scenario, upstream, tmp_path):
+    pages = "".join(page.read_text() for page in (REPOSITORY / "server" / "handlers").glob("*.md"))
+    documented = set(re.findall(r"`((?:coredns|fairlead|process)_[a-z_]+)[`{]", pages))
+    (tmp_path / "resolv.conf").write_text("search shop.svc.cluster.local example.org\n")
+    cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"))
+    server = scenario.server(f"""cache
+autopath {tmp_path}/resolv.conf
+forward . {upstream.target}""", cluster, f"pods verified\nsnapshot {tmp_path}/snapshot")
+    assert server.ask("www.shop.svc.cluster.local").rcode == "NOERROR"
+    with Channel(server.port) as channel:
+        for number in range(8):  # more than there are ways to the upstream, so that one is used again
+            channel.ask(f"n{number}.example.org", dnssec_ok=True)
+    cluster.fault(bad_events={"count": 1, "form": "garbage"})  # odd input is shown once there is some
+    cluster.apply(service("api", "shop", clusterIP="10.96.7.2"))
+    wait_until(lambda: "odd_input" in server.metrics_page(), 20, server.output)
+    wait_until(lambda: "snapshot_age_seconds" in server.metrics_page(), 20, server.output)
+    shown = set(re.findall("^# TYPE ([a-z_]+) ", server.metrics_page(), re.MULTILINE))
+    assert documented == shown

@@ -21,7 +21,7 @@ STOP_SECONDS = 20
 
 def build_folder():
     """Where the programs under test were built: what ctest says, else the release preset."""
-    return Path(os.environ.get("FAIRLEAD_BUILD_DIR", REPOSITORY / "build" / "release"))
+    return Path(os.environ.get("FAIRLEAD_BUILD_DIR", REPOSITORY / "build" / "release")).resolve()
 
 
 def program(name):
