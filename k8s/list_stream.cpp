@@ -183,14 +183,7 @@ void JsonListStream::keep(std::string_view bytes) {
 }
 
 void JsonListStream::end_value() {
-  if (target_ == Target::item) {
-    if (oversized_) {
-      ++oversized_items_;
-    } else {
-      handler_.take_item(item_);
-    }
-    if (item_.capacity() > idle_capacity_max) item_ = {};
-  }
+  if (target_ == Target::item) end_item();
   target_ = Target::nothing;
   state_ = in_items_ ? State::item_or_end : State::key_or_end;
 }

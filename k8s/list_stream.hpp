@@ -20,14 +20,11 @@ namespace fairlead::k8s {
 
 class JsonListStream final : public ListStream {
  public:
-  explicit JsonListStream(Handler& handler) : handler_(handler) {}
+  explicit JsonListStream(Handler& handler) : ListStream(handler) {}
 
   bool feed(std::string_view bytes) override;
   /// The closing brace of the list was seen.
   bool is_complete() const override { return state_ == State::done; }
-  /// The top-level "metadata" object as JSON; empty if there was none.
-  std::string& metadata() override { return metadata_; }
-  std::uint64_t oversized_items() const override { return oversized_items_; }
 
  private:
   enum class State : std::uint8_t { start, key_or_end, key, colon, value, item_or_end, inside, done, malformed };
@@ -39,19 +36,14 @@ class JsonListStream final : public ListStream {
   void keep(std::string_view bytes);
   void end_value();
 
-  Handler& handler_;
   State state_ = State::start;
   Target target_ = Target::nothing;
   bool in_items_ = false;  // the value being read is an element of "items"
   bool in_string_ = false;
   bool escaped_ = false;
   bool scalar_ = false;  // a number, true, false or null: ends where something else begins
-  bool oversized_ = false;
   std::uint64_t depth_ = 0;
-  std::uint64_t oversized_items_ = 0;
   std::string key_;
-  std::string metadata_;
-  std::string item_;
 };
 
 }  // namespace fairlead::k8s

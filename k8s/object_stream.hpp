@@ -37,9 +37,30 @@ class ListStream {
   virtual bool feed(std::string_view octets) = 0;
   /// The end of the list was seen.
   virtual bool is_complete() const = 0;
-  /// The list's metadata; empty if there was none.
-  virtual std::string& metadata() = 0;
-  virtual std::uint64_t oversized_items() const = 0;
+  /// The list's metadata, in its format; empty if there was none.
+  std::string& metadata() { return metadata_; }
+  std::uint64_t oversized_items() const { return oversized_items_; }
+
+ protected:
+  explicit ListStream(Handler& handler) : handler_(handler) {}
+
+  /// The item is whole: hands it over, unless it was too large to be kept.
+  void end_item() {
+    if (oversized_) {
+      ++oversized_items_;
+    } else {
+      handler_.take_item(item_);
+    }
+    if (item_.capacity() > idle_capacity_max) item_ = {};
+  }
+
+  std::string metadata_;
+  std::string item_;
+  bool oversized_ = false;  // what is being read
+
+ private:
+  Handler& handler_;
+  std::uint64_t oversized_items_ = 0;
 };
 
 class WatchStream {

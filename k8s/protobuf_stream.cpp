@@ -132,12 +132,7 @@ void ProtobufListStream::begin_value() {
 
 void ProtobufListStream::end_value() {
   if (target_ == Target::item) {
-    if (oversized_) {
-      ++oversized_items_;
-    } else {
-      handler_.take_item(item_);
-    }
-    if (item_.capacity() > idle_capacity_max) item_ = {};
+    end_item();
   } else if (target_ == Target::type && !type_.ends_with("List")) {
     // TypeMeta ends with its kind. A message of another kind has other things in the places of metadata and items.
     return fail();

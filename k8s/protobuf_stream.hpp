@@ -21,13 +21,10 @@ namespace fairlead::k8s {
 
 class ProtobufListStream final : public ListStream {
  public:
-  explicit ProtobufListStream(Handler& handler) : handler_(handler) {}
+  explicit ProtobufListStream(Handler& handler) : ListStream(handler) {}
 
   bool feed(std::string_view octets) override;
   bool is_complete() const override { return had_list_ && !in_list_ && state_ == State::tag && shift_ == 0; }
-  /// A ListMeta.
-  std::string& metadata() override { return metadata_; }
-  std::uint64_t oversized_items() const override { return oversized_items_; }
 
  private:
   enum class State : std::uint8_t { magic, tag, number, length, inside, malformed };
@@ -40,7 +37,6 @@ class ProtobufListStream final : public ListStream {
   void end_value();
   void fail() { state_ = State::malformed; }
 
-  Handler& handler_;
   State state_ = State::magic;
   Target target_ = Target::nothing;
   std::size_t magic_octets_ = 0;
@@ -51,11 +47,7 @@ class ProtobufListStream final : public ListStream {
   std::uint64_t list_left_ = 0;
   bool in_list_ = false;
   bool had_list_ = false;
-  bool oversized_ = false;
-  std::uint64_t oversized_items_ = 0;
   std::string type_;
-  std::string metadata_;
-  std::string item_;
 };
 
 class ProtobufWatchStream final : public WatchStream {

@@ -10,7 +10,7 @@ void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock
   AutopathOptions options;
   options.at = reader.line_of(directive.name().at);
   const auto zones = std::span(directive.words).subspan(1, directive.argument_count() - 1);
-  options.zones = zones.empty() ? block.zones() : reader.zones(zones);
+  options.zones = reader.zones_or_keys(zones, block);
   const Word& source = directive.words.back();
   options.from_kubernetes = source.text == "@kubernetes";
   options.resolv_conf = options.from_kubernetes ? "/etc/resolv.conf" : source.text;

@@ -92,7 +92,7 @@ void read_disable(const Statement& option, OptionReader& reader, CacheOptions& o
 
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   CacheOptions options;
-  std::span<const Word> zones = std::span(directive.words).subspan(1);
+  std::span<const Word> zones = directive.arguments();
   // A first argument of digits is the TTL; a zone may follow it or stand alone.
   if (!zones.empty() && zones.front().text.find_first_not_of("-+0123456789") == std::string::npos) {
     if (const auto ttl = reader.number(zones.front(), 1, ttl_max)) {
@@ -100,7 +100,7 @@ void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& b
     }
     zones = zones.subspan(1);
   }
-  options.zones = zones.empty() ? block.zones() : reader.zones(zones);
+  options.zones = reader.zones_or_keys(zones, block);
   bool has_policy = false;
   reader.read_options(
       directive, {{"success", 1, 3, "success CAPACITY [TTL] [MINTTL]",

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Statement {
   const Word& name() const { return words.front(); }
   std::size_t argument_count() const { return words.size() - 1; }
   const Word& argument(std::size_t index) const { return words[index + 1]; }
+  std::span<const Word> arguments() const { return std::span(words).subspan(1); }
 };
 
 struct SyntaxBlock {

@@ -14,8 +14,6 @@ using Transport = ForwardOptions::Transport;
 
 constexpr std::uint64_t uint32_max = std::numeric_limits<std::uint32_t>::max();
 
-std::span<const Word> arguments(const Statement& statement) { return std::span(statement.words).subspan(1); }
-
 struct TransportRow {
   std::string_view scheme;
   Transport transport;
@@ -140,7 +138,7 @@ constexpr auto rcodes = std::to_array<RcodeRow>({{"NOERROR", 0},
 
 std::vector<std::uint16_t> read_rcodes(const Statement& option, OptionReader& reader, bool allows_noerror) {
   std::vector<std::uint16_t> codes;
-  for (const Word& word : arguments(option)) {
+  for (const Word& word : option.arguments()) {
     std::string name = word.text;
     for (char& c : name) {
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
@@ -189,7 +187,7 @@ void read_forward(const Statement& directive, OptionReader& reader, ServerBlock&
       reader.fault(directive.name().at, "more than " + std::to_string(upstreams_max) +
                                             " upstreams; write fewer, or several 'forward' directives");
     } else {
-      for (const Word& word : arguments(directive).subspan(1)) read_upstream(word, reader, options);
+      for (const Word& word : directive.arguments().subspan(1)) read_upstream(word, reader, options);
     }
   }
   const auto read_count = [&](const Statement& option) {
@@ -199,7 +197,7 @@ void read_forward(const Statement& directive, OptionReader& reader, ServerBlock&
       directive,
       {{"except", 1, any_count, "except NAMES...",
         [&](const Statement& option) {
-          for (auto& zone : reader.zones(arguments(option))) options.except.push_back(std::move(zone));
+          for (auto& zone : reader.zones(option.arguments())) options.except.push_back(std::move(zone));
         }},
        {"force_tcp", 0, 0, "force_tcp", [&](const Statement&) { options.force_tcp = true; }},
        {"prefer_udp", 0, 0, "prefer_udp", [&](const Statement&) { options.prefer_udp = true; }},
@@ -256,7 +254,7 @@ void read_forward(const Statement& directive, OptionReader& reader, ServerBlock&
           }
         }},
        {"resolver", 1, any_count, "resolver IP[:PORT]...", [&](const Statement& option) {
-          for (const Word& word : arguments(option)) {
+          for (const Word& word : option.arguments()) {
             if (auto endpoint = parse_endpoint(word.text, 53)) {
               options.resolver.push_back(std::move(*endpoint));
             } else {

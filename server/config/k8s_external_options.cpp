@@ -7,8 +7,6 @@
 namespace fairlead::server {
 namespace {
 
-std::span<const Word> arguments(const Statement& statement) { return std::span(statement.words).subspan(1); }
-
 void read_apex(const Word& word, OptionReader& reader, K8sExternalOptions& options) {
   const auto name = reader.name(word);
   if (!name) return;
@@ -26,7 +24,7 @@ void read_apex(const Word& word, OptionReader& reader, K8sExternalOptions& optio
 
 void read_k8s_external(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   K8sExternalOptions options;
-  options.zones = directive.argument_count() == 0 ? block.zones() : reader.zones(arguments(directive));
+  options.zones = reader.zones_or_keys(directive.arguments(), block);
   reader.read_options(
       directive,
       {{"apex", 1, 1, "apex LABEL", [&](const Statement& option) { read_apex(option.argument(0), reader, options); }},
@@ -38,7 +36,7 @@ void read_k8s_external(const Statement& directive, OptionReader& reader, ServerB
         }},
        {"headless", 0, 0, "headless", [&](const Statement&) { options.headless = true; }},
        {"fallthrough", 0, any_count, "fallthrough [ZONES...]",
-        [&](const Statement& option) { options.fallthrough = {true, reader.zones(arguments(option))}; }}});
+        [&](const Statement& option) { options.fallthrough = {true, reader.zones(option.arguments())}; }}});
   const auto primary = std::ranges::find_if_not(options.zones, [](const auto& zone) { return is_reverse_zone(zone); });
   if (primary != options.zones.end()) {
     options.primary_zone = static_cast<std::size_t>(primary - options.zones.begin());

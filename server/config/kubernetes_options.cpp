@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::uint64_t count_max = 1'000'000;  // of requests; a plain sanity bound
 
-std::span<const Word> arguments(const Statement& statement) { return std::span(statement.words).subspan(1); }
-
 // A label selector is written with or without spaces: "environment in (a, b), tier=web".
 std::string join(std::span<const Word> words) {
   std::string text;
@@ -22,7 +20,7 @@ std::string join(std::span<const Word> words) {
 }
 
 std::string read_selector(const Statement& option, OptionReader& reader) {
-  std::string selector = join(arguments(option));
+  std::string selector = join(option.arguments());
   if (const auto fault = describe_selector_fault(selector)) reader.fault(option.argument(0).at, *fault);
   if (selector.find_first_not_of(" \t\r\n") == std::string::npos) selector.clear();  // everything
   return selector;
@@ -90,7 +88,7 @@ void check_zones(const Statement& directive, OptionReader& reader, KubernetesOpt
 
 void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   KubernetesOptions options;
-  options.zones = directive.argument_count() == 0 ? block.zones() : reader.zones(arguments(directive));
+  options.zones = reader.zones_or_keys(directive.arguments(), block);
   SourcePosition multicluster_at = directive.name().at;
   SourcePosition zonal_at = directive.name().at;
   SourcePosition namespaces_at = directive.name().at;
@@ -129,7 +127,7 @@ void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlo
        {"namespaces", 1, any_count, "namespaces NAMESPACE...",
         [&](const Statement& option) {
           namespaces_at = option.name().at;
-          for (const Word& word : arguments(option)) options.namespaces.push_back(word.text);
+          for (const Word& word : option.arguments()) options.namespaces.push_back(word.text);
         }},
        {"namespace_labels", 1, any_count, "namespace_labels EXPRESSION",
         [&](const Statement& option) { options.namespace_labels = read_selector(option, reader); }},
@@ -146,7 +144,7 @@ void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlo
         }},
        {"noendpoints", 0, 0, "noendpoints", [&](const Statement&) { options.endpoints = false; }},
        {"fallthrough", 0, any_count, "fallthrough [ZONES...]",
-        [&](const Statement& option) { options.fallthrough = {true, reader.zones(arguments(option))}; }},
+        [&](const Statement& option) { options.fallthrough = {true, reader.zones(option.arguments())}; }},
        {"ignore", 1, 1, "ignore empty_service",
         [&](const Statement& option) {
           static constexpr std::array<std::string_view, 1> what = {"empty_service"};
@@ -155,7 +153,7 @@ void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlo
        {"multicluster", 1, any_count, "multicluster ZONES...",
         [&](const Statement& option) {
           multicluster_at = option.name().at;
-          options.multicluster_zones = reader.zones(arguments(option));
+          options.multicluster_zones = reader.zones(option.arguments());
         }},
        {"zonal", 0, 0, "zonal",
         [&](const Statement& option) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/config/corefile.hpp"
 #include "server/config/directive_table.hpp"
 #include "server/config/limits.hpp"
 #include "server/config/nearest_name.hpp"
@@ -120,6 +121,10 @@ std::vector<dns::DomainName> OptionReader::zones(std::span<const Word> words) {
     for (dns::DomainName& zone : parsed->zones) zones.push_back(std::move(zone));
   }
   return zones;
+}
+
+std::vector<dns::DomainName> OptionReader::zones_or_keys(std::span<const Word> words, const ServerBlock& block) {
+  return words.empty() ? block.zones() : zones(words);
 }
 
 std::optional<RegularExpression> OptionReader::regular_expression(const Word& word) {

@@ -26,6 +26,8 @@
 
 namespace fairlead::server {
 
+struct ServerBlock;
+
 /// An option of a directive's block.
 struct OptionRow {
   std::string_view name;
@@ -60,6 +62,8 @@ class OptionReader {
   std::optional<dns::DomainName> name(const Word& word);
   /// Zones and networks; ports are ignored, as CoreDNS does.
   std::vector<dns::DomainName> zones(std::span<const Word> words);
+  /// The same, or those of the server block's keys where nothing is written.
+  std::vector<dns::DomainName> zones_or_keys(std::span<const Word> words, const ServerBlock& block);
   std::optional<RegularExpression> regular_expression(const Word& word);
   /// The index of the word among `choices`.
   std::optional<std::size_t> choice(const Word& word, std::span<const std::string_view> choices);

@@ -33,8 +33,6 @@ std::vector<BindOptions::Target> read_targets(std::span<const Word> words, Optio
   return targets;
 }
 
-std::span<const Word> arguments(const Statement& statement) { return std::span(statement.words).subspan(1); }
-
 ErrorsOptions::Level level_of(std::string_view name, bool& is_level) {
   using enum ErrorsOptions::Level;
   is_level = true;
@@ -94,10 +92,10 @@ void read_reload(const Statement& directive, OptionReader& reader, ServerBlock& 
 void read_bind(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   BindOptions options;
   if (reader.check_arguments(directive, 1, any_count, "bind ADDRESS|INTERFACE...")) {
-    options.targets = read_targets(arguments(directive), reader);
+    options.targets = read_targets(directive.arguments(), reader);
   }
   reader.read_options(directive, {{"except", 1, any_count, "except ADDRESS|INTERFACE...", [&](const Statement& option) {
-                                     for (auto& target : read_targets(arguments(option), reader)) {
+                                     for (auto& target : read_targets(option.arguments(), reader)) {
                                        options.except.push_back(std::move(target));
                                      }
                                    }}});
@@ -106,8 +104,7 @@ void read_bind(const Statement& directive, OptionReader& reader, ServerBlock& bl
 
 void read_metadata(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   reader.check_no_block(directive);
-  const auto zones = std::span(directive.words).subspan(1);
-  block.options.metadata = MetadataOptions{zones.empty() ? block.zones() : reader.zones(zones)};
+  block.options.metadata = MetadataOptions{reader.zones_or_keys(directive.arguments(), block)};
 }
 
 void read_debug(const Statement& directive, OptionReader& reader, ServerBlock& block) {
@@ -193,7 +190,7 @@ void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBl
                      options.weight_reload = reader.duration(option.argument(0)).value_or(options.weight_reload);
                    }},
                   {"prefer", 1, any_count, "prefer NETWORK...", [&](const Statement& option) {
-                     for (const Word& word : arguments(option)) {
+                     for (const Word& word : option.arguments()) {
                        auto network = parse_network(word.text);
                        if (network) {
                          options.prefer.push_back(std::move(*network));

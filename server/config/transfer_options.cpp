@@ -10,10 +10,8 @@ namespace {
 
 constexpr std::uint16_t dns_port = 53;
 
-std::span<const Word> arguments(const Statement& statement) { return std::span(statement.words).subspan(1); }
-
 void read_to(const Statement& option, OptionReader& reader, TransferOptions& options) {
-  for (const Word& word : arguments(option)) {
+  for (const Word& word : option.arguments()) {
     if (word.text == "*") {
       options.to_all = true;
     } else if (auto endpoint = parse_endpoint(word.text, dns_port);
@@ -35,7 +33,7 @@ void read_to(const Statement& option, OptionReader& reader, TransferOptions& opt
 
 void read_transfer(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   TransferOptions options;
-  options.zones = directive.argument_count() == 0 ? block.zones() : reader.zones(arguments(directive));
+  options.zones = reader.zones_or_keys(directive.arguments(), block);
   reader.read_options(
       directive,
       {{"to", 1, any_count, "to ADDRESS...|*", [&](const Statement& option) { read_to(option, reader, options); }},

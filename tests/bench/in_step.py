@@ -1,7 +1,6 @@
 """What it costs to stay in step with the API server, for one server beside one kubesim: the single measurements."""
 
 import json
-import os
 import statistics
 import subprocess
 import threading
@@ -14,14 +13,7 @@ from measure import core_ticks
 
 WATCHED = ["namespaces", "services", "endpointslices"]
 
-COREFILE = """.:{port} {{
-    bind 127.0.0.1
-    errors
-    health 127.0.0.1:{health}
-    ready 127.0.0.1:{ready}
-    kubernetes cluster.local in-addr.arpa ip6.arpa {{
-       endpoint {api}
-       pods {pods}
+COREFILE = processes.COREFILE_HEAD + """       pods {pods}
        ttl 30
     }}
     prometheus 127.0.0.1:{metrics}
@@ -47,10 +39,9 @@ def inject(kubesim, fault):
 def start(name, binary, api, cpu, folder, pods="insecure"):
     """A server whose `start_s` says how long it took until /ready said yes."""
     port, ready = processes.free_port(), processes.free_port()
-    path = os.path.join(folder, f"Corefile.{name}")
-    with open(path, "w") as out:
-        out.write(COREFILE.format(port=port, ready=ready, health=processes.free_port(), metrics=processes.free_port(),
-                                  api=api, pods=pods))
+    path = processes.write(folder, f"Corefile.{name}",
+                           COREFILE.format(port=port, ready=ready, health=processes.free_port(),
+                                           metrics=processes.free_port(), api=api, pods=pods))
     begin = time.monotonic()
     server = processes.Server(name, [binary, "-conf", path], cpu, folder, env={"GOMAXPROCS": "1"})
     server.port = port

@@ -118,6 +118,21 @@ def start_kubesim(binary, synthetic, cpu, folder, options=()):
     return server
 
 
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w") as out:
+        out.write(text)
+    return path
+
+
+def start_program(name, port, command, version, cpu, folder):
+    """A server that is a program of its own; `version` is the flag that tells it."""
+    server = Server(name, command, cpu, folder)
+    server.port = port
+    server.version = first_line([command[0], version])
+    return server
+
+
 def start_reflector(binary, cpu, folder):
     port = free_port()
     server = Server("reflector", [binary, "127.0.0.1", str(port), "1"], cpu, folder)
@@ -129,9 +144,7 @@ def start_reflector(binary, cpu, folder):
 
 def start_knot(zone_file, cpu, folder, name="knot", zone="cluster.local"):
     port = free_port()
-    path = os.path.join(folder, f"{name}.conf")
-    with open(path, "w") as out:
-        out.write(f"""server:
+    path = write(folder, f"{name}.conf", f"""server:
     listen: 127.0.0.1@{port}
     rundir: {folder}/{name}-run
     udp-workers: 1
@@ -152,17 +165,12 @@ zone:
     file: {zone_file}
 """)
     os.makedirs(os.path.join(folder, f"{name}-run"), exist_ok=True)
-    server = Server(name, ["knotd", "-c", path], cpu, folder)
-    server.port = port
-    server.version = first_line(["knotd", "--version"])
-    return server
+    return start_program(name, port, ["knotd", "-c", path], "--version", cpu, folder)
 
 
 def start_nsd(zone_file, cpu, folder):
     port = free_port()
-    path = os.path.join(folder, "nsd.conf")
-    with open(path, "w") as out:
-        out.write(f"""server:
+    path = write(folder, "nsd.conf", f"""server:
     ip-address: 127.0.0.1@{port}
     server-count: 1
     username: ""
@@ -184,17 +192,12 @@ zone:
     name: cluster.local
     zonefile: {zone_file}
 """)
-    server = Server("nsd", ["nsd", "-d", "-c", path], cpu, folder)
-    server.port = port
-    server.version = first_line(["nsd", "-v"])
-    return server
+    return start_program("nsd", port, ["nsd", "-d", "-c", path], "-v", cpu, folder)
 
 
 def start_unbound(upstream_port, cpu, folder):
     port = free_port()
-    path = os.path.join(folder, "unbound.conf")
-    with open(path, "w") as out:
-        out.write(f"""server:
+    path = write(folder, "unbound.conf", f"""server:
     interface: 127.0.0.1@{port}
     num-threads: 1
     do-daemonize: no
@@ -211,35 +214,30 @@ forward-zone:
     name: "."
     forward-addr: 127.0.0.1@{upstream_port}
 """)
-    server = Server("unbound", ["unbound", "-d", "-c", path], cpu, folder)
-    server.port = port
-    server.version = first_line(["unbound", "-V"])
-    return server
+    return start_program("unbound", port, ["unbound", "-d", "-c", path], "-V", cpu, folder)
 
 
 def start_dnsdist(upstream_port, probe_name, cpu, folder):
     port = free_port()
-    path = os.path.join(folder, "dnsdist.conf")
-    with open(path, "w") as out:
-        out.write(f"""setLocal('127.0.0.1:{port}')
+    path = write(folder, "dnsdist.conf", f"""setLocal('127.0.0.1:{port}')
 setSecurityPollSuffix('')
 newServer({{address='127.0.0.1:{upstream_port}', checkName='{probe_name}'}})
 getPool(''):setCache(newPacketCache(100000))
 """)
-    server = Server("dnsdist", ["dnsdist", "-C", path, "--supervised", "--disable-syslog"], cpu, folder)
-    server.port = port
-    server.version = first_line(["dnsdist", "--version"])
-    return server
+    command = ["dnsdist", "-C", path, "--supervised", "--disable-syslog"]
+    return start_program("dnsdist", port, command, "--version", cpu, folder)
 
 
-COREFILE = """.:{port} {{
+COREFILE_HEAD = """.:{port} {{
     bind 127.0.0.1
     errors
     health 127.0.0.1:{health}
     ready 127.0.0.1:{ready}
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
        endpoint {api}
-       pods insecure
+"""
+
+COREFILE = COREFILE_HEAD + """       pods insecure
        fallthrough in-addr.arpa ip6.arpa
        ttl 30
     }}
@@ -271,10 +269,9 @@ COREFILE_BARE = """.:{port} {{
 def start_cluster_dns(name, binary, api, cpu, folder, corefile=COREFILE, upstream=0):
     """Fairlead, or CoreDNS: they read the same Corefile, kubeadm's without `forward` and `loop` if none is given."""
     port = free_port()
-    path = os.path.join(folder, f"Corefile.{name}")
-    with open(path, "w") as out:
-        out.write(corefile.format(port=port, health=free_port(), ready=free_port(), metrics=free_port(), api=api,
-                                  upstream=upstream))
+    path = write(folder, f"Corefile.{name}",
+                 corefile.format(port=port, health=free_port(), ready=free_port(), metrics=free_port(), api=api,
+                                 upstream=upstream))
     server = Server(name, [binary, "-conf", path], cpu, folder, env={"GOMAXPROCS": "1"})
     server.port = port
     server.version = first_line([binary, "-version"])

@@ -152,6 +152,14 @@ Stage::Act give(std::string body) {
   return [body = std::move(body)](const Request&, Reply& reply) { reply.respond(200, body); };
 }
 
+/// The same act, which also tells when it was called for.
+Stage::Act timed(std::chrono::steady_clock::time_point& at, Stage::Act act) {
+  return [&at, act = std::move(act)](const Request& request, Reply& reply) {
+    at = std::chrono::steady_clock::now();
+    act(request, reply);
+  };
+}
+
 Stage::Act refuse(int code, std::string reason, std::string headers = "") {
   return [=](const Request&, Reply& reply) { reply.respond(code, status(code, reason), headers); };
 }
@@ -244,14 +252,8 @@ TEST_CASE("a list that expires between pages starts again, and the second time i
 
 TEST_CASE("Retry-After is obeyed") {
   std::chrono::steady_clock::time_point first, second;
-  Stage stage({[&](const Request& request, Reply& reply) {
-                 first = std::chrono::steady_clock::now();
-                 refuse(429, "TooManyRequests", "Retry-After: 1\r\n")(request, reply);
-               },
-               [&](const Request& request, Reply& reply) {
-                 second = std::chrono::steady_clock::now();
-                 give(list_of({"a"}, "7"))(request, reply);
-               }});
+  Stage stage(
+      {timed(first, refuse(429, "TooManyRequests", "Retry-After: 1\r\n")), timed(second, give(list_of({"a"}, "7")))});
   REQUIRE(stage.events().wait_for_line("end"));
   CHECK(second - first >= 1s);
   CHECK(second - first < 10s);
@@ -525,15 +527,9 @@ TEST_CASE("a server that streamed a list before may be silent once and is still 
 
 TEST_CASE("Retry-After is obeyed before a streaming list too") {
   std::chrono::steady_clock::time_point first, second;
-  Stage stage({[&](const Request& request, Reply& reply) {
-                 first = std::chrono::steady_clock::now();
-                 refuse(429, "TooManyRequests", "Retry-After: 1\r\n")(request, reply);
-               },
-               [&](const Request& request, Reply& reply) {
-                 second = std::chrono::steady_clock::now();
-                 watch({list_end("7")})(request, reply);
-               }},
-              stream_lists);
+  Stage stage(
+      {timed(first, refuse(429, "TooManyRequests", "Retry-After: 1\r\n")), timed(second, watch({list_end("7")}))},
+      stream_lists);
   REQUIRE(stage.events().wait_for_line("end"));
   CHECK(second - first >= 1s);
   CHECK(is_streaming(stage.targets.lines()[1]));

@@ -16,7 +16,6 @@ namespace {
 
 using dns::RRType;
 using server::Step;
-using Lines = std::vector<std::string>;
 
 dns::DomainName name(std::string_view text) { return *dns::DomainName::parse(text); }
 
@@ -86,11 +85,7 @@ class AutopathFixture {
     store.upsert(k8s::Namespace{"lab"});
     store.upsert(service("shop", "web", {"10.96.0.1"}, {{"http", k8s::Protocol::tcp, 80}}));
     store.upsert(service("lab", "db", {"10.96.0.2"}));
-    k8s::Service alias;
-    alias.key = {"shop", "out"};
-    alias.type = k8s::Service::Type::external_name;
-    alias.external_name = "www.example.org";
-    store.upsert(alias);
+    store.upsert(external_name("shop", "out", "www.example.org"));
     store.upsert(k8s::Pod{.key = {"shop", "web-0"}, .address = base::IpAddress::parse("192.0.2.1")});
     store.upsert(k8s::Pod{.key = {"lab", "job"}, .address = base::IpAddress::parse("192.0.2.2")});
     // Host network.

@@ -19,6 +19,8 @@
 
 namespace fairlead::test {
 
+using Lines = std::vector<std::string>;
+
 class TableCluster final : public k8s::Cluster {
  public:
   explicit TableCluster(const k8s::ObjectStoreOptions& options)
@@ -156,6 +158,14 @@ inline k8s::Service service(std::string ns, std::string name, std::vector<std::s
   for (const auto& ip : ips) result.cluster_ips.push_back(*base::IpAddress::parse(ip));
   result.headless = ips.empty();
   result.ports = std::move(ports);
+  return result;
+}
+
+inline k8s::Service external_name(std::string ns, std::string name, std::string target) {
+  k8s::Service result;
+  result.key = {std::move(ns), std::move(name)};
+  result.type = k8s::Service::Type::external_name;
+  result.external_name = std::move(target);
   return result;
 }
 

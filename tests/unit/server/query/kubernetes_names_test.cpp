@@ -13,7 +13,6 @@ namespace {
 using dns::RRType;
 using k8s::Protocol;
 using server::Transport;
-using Lines = std::vector<std::string>;
 
 struct Expectation {
   const char* qname;
@@ -41,11 +40,7 @@ ClusterFixture& shop() {
     store.upsert(service("shop", "idle", {}));
     store.upsert(slice("shop", "idle", {endpoint("10.244.0.3", "", false)}));
     const auto external = [&](const char* name, const char* target) {
-      k8s::Service alias;
-      alias.key = {"shop", name};
-      alias.type = k8s::Service::Type::external_name;
-      alias.external_name = target;
-      store.upsert(alias);
+      store.upsert(external_name("shop", name, target));
     };
     external("out", "db.example.org");
     external("gone", "nothing.example.org");
@@ -170,11 +165,8 @@ TEST_CASE("a chain of eleven aliases is followed, one of twelve is NODATA, as in
   store.upsert(k8s::Namespace{"shop"});
   constexpr int links = 12;
   for (int i = 0; i < links; ++i) {
-    k8s::Service alias;
-    alias.key = {"shop", "c" + std::to_string(i)};
-    alias.type = k8s::Service::Type::external_name;
-    alias.external_name = "c" + std::to_string(i + 1) + ".shop.svc.cluster.local";
-    store.upsert(alias);
+    store.upsert(
+        external_name("shop", "c" + std::to_string(i), "c" + std::to_string(i + 1) + ".shop.svc.cluster.local"));
   }
   store.upsert(service("shop", "c" + std::to_string(links), {"10.96.0.1"}, {{"http", Protocol::tcp, 80}}));
   cluster.sync();

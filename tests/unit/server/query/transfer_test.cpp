@@ -15,7 +15,6 @@ namespace {
 using dns::RRType;
 using k8s::Protocol;
 using server::Transport;
-using Lines = std::vector<std::string>;
 using Messages = std::vector<std::vector<std::uint8_t>>;
 
 // A TCP client at `address` that takes what it is sent.
@@ -180,11 +179,7 @@ void fill(TransferFixture& fixture) {
   store.upsert(service("shop", "idle", {}));
   store.upsert(slice("shop", "idle", {endpoint("10.244.0.3", "", false)}));
   store.upsert(service("hidden", "web", {"10.96.0.3"}));
-  k8s::Service alias;
-  alias.key = {"shop", "out"};
-  alias.type = k8s::Service::Type::external_name;
-  alias.external_name = "db.example.org";
-  store.upsert(alias);
+  store.upsert(external_name("shop", "out", "db.example.org"));
   fixture.sync();
 }
 
