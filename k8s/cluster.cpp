@@ -107,7 +107,10 @@ class ApiCluster final : public Cluster {
                     .external_ttl = options.external ? options.external->ttl : options.ttl,
                     .on_published = {},
                     .unix_time = {}}) {
-    if (options.external) table_.external = std::make_unique<ExternalTable>();
+    if (options.external) {
+      table_.external = std::make_unique<ExternalTable>();
+      table_.external->ptr_zone = options.external->zone;
+    }
     if (options.multicluster) {
       clusterset_ = std::make_unique<Clusterset>(options);
       namespaces_tee_ = std::make_unique<TeeSink>(store_, clusterset_->intake);

@@ -143,8 +143,7 @@ bool ClusterZone::is_sent(const NameEntry& entry) const {
   if (!entry.in_transfers()) return false;
   const std::string_view key = entry.key();
   if (options_.part == ClusterPart::reverse) {
-    const std::string_view zone(reinterpret_cast<const char*>(options_.zone.view().data()),
-                                options_.zone.view().size() - 1);
+    const std::string_view zone = reverse_key(options_.zone.view());
     if (!entry.has_ptr() || !key.ends_with(zone)) return false;
     // On a label's boundary.
     std::size_t at = 0;
@@ -212,17 +211,15 @@ void ClusterZone::add(RRType type, Octets rdata) {
   rdata_.insert(rdata_.end(), rdata.begin(), rdata.end());
 }
 
-// Ends the RDATA of the last record with the zone's name.
-void ClusterZone::add_zone() {
-  const auto wire = options_.zone.view().wire();
-  rdata_.insert(rdata_.end(), wire.begin(), wire.end());
+void ClusterZone::end_with(dns::NameView zone) {
+  rdata_.insert(rdata_.end(), zone.wire().begin(), zone.wire().end());
   pending_.back().octets = static_cast<std::uint32_t>(rdata_.size()) - pending_.back().offset;
 }
 
 void ClusterZone::add_name(RRType type, std::string_view labels) {
   if (labels.size() + options_.zone.view().size() > dns::name_octets_max) return;
   add(type, as_octets(labels));
-  add_zone();
+  end_with(options_.zone.view());
 }
 
 // The SOA, then NS records, then the addresses of each nameserver that does not come with a Service.
@@ -253,16 +250,11 @@ void ClusterZone::expand(const NameEntry& entry) {
     if (begin_name(as_octets(entry.key()))) expand_forward(entry);
     return;
   }
-  // Keys of the reverse table are whole names but for the root.
-  owner_.octets[entry.key().size()] = 0;
-  std::ranges::copy(as_octets(entry.key()), owner_.octets.begin());
-  owner_.size = static_cast<std::uint8_t>(entry.key().size() + 1);
-  Octets names = entry.ptrs();
-  while (!names.empty()) {
-    std::size_t octets = 0;
-    while (names[octets] != 0) octets += 1 + names[octets];
-    add(RRType::ptr, names.first(++octets));
-    names = names.subspan(octets);
+  owner_ = reverse_name(entry.key());
+  zones::PtrTargets targets(entry);
+  for (Octets target = targets.next(); !target.empty(); target = targets.next()) {
+    add(RRType::ptr, target);
+    end_with(cluster_->table().ptr_zone.view());
   }
 }
 
@@ -297,7 +289,7 @@ void ClusterZone::add_srvs(zones::SrvRecords& srvs, std::uint16_t weight) {
     add(RRType::srv, numbers);
     rdata_.insert(rdata_.end(), label.begin(), label.end());
     rdata_.insert(rdata_.end(), suffix.begin(), suffix.end());
-    add_zone();
+    end_with(options_.zone.view());
   }
 }
 

@@ -69,7 +69,8 @@ class ClusterZone final : public zones::ZoneReader {
   void add_srvs(zones::SrvRecords& srvs, std::uint16_t weight);
   void add(dns::RRType type, std::span<const std::uint8_t> rdata);
   void add_name(dns::RRType type, std::string_view labels);
-  void add_zone();
+  /// Ends the RDATA of the last record with a zone's name.
+  void end_with(dns::NameView zone);
   const zones::NameEntry* take_first();
 
   const std::shared_ptr<Cluster> cluster_;

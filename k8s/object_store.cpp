@@ -53,6 +53,12 @@ void sort_unique(std::vector<T>& values) {
 // Then an external zone has no endpoints of it.
 bool has_external(const Service& service) { return !service.external_ips.empty() || !service.ingress_names.empty(); }
 
+std::optional<dns::DomainName> services_zone(const dns::DomainName& zone) {
+  auto services = zone.with_label("svc");
+  if (!services) return std::nullopt;
+  return *std::move(services);
+}
+
 template <typename Entry>
 std::uint32_t allocate(std::deque<Entry>& entries, std::vector<std::uint32_t>& free) {
   if (free.empty()) {
@@ -83,6 +89,7 @@ int place_of(std::string_view name) {
 ObjectStore::ObjectStore(ObjectStoreOptions options)
     : options_(std::move(options)),
       exposed_(options_.namespaces.begin(), options_.namespaces.end()),
+      ptr_zone_(services_zone(options_.records.zone)),
       pods_(options_.pod_object_names) {}
 
 // ---- lists
@@ -555,7 +562,7 @@ void ObjectStore::drain_addresses(NameWriter& writer, Erased& erased) {
     std::vector<AddressOwner> owners;
     const std::string dashed = dashed_address(address);
     by_address_.for_each_candidate(address, [&](std::uint32_t object) { add_owner(object, address, dashed, owners); });
-    if (const auto content = reverse_content(std::move(owners), options_.records.zone)) {
+    if (const auto content = ptr_zone_ ? reverse_content(std::move(owners), *ptr_zone_) : std::nullopt) {
       writer.put_reverse(address, *content);
     } else {
       erased.addresses.push_back(address);

@@ -130,6 +130,8 @@ class ObjectStore final : public ObjectSink {
   void ask_for_drain();
   /// Rises with every change that a drain would report.
   std::uint64_t sequence() const;
+  /// What PTR records lead to is below it, and relative to it: svc.<zone>. Nothing when the zone is too long for that.
+  const std::optional<dns::DomainName>& ptr_zone() const { return ptr_zone_; }
   /// Objects left out so far because DNS cannot name them.
   std::uint64_t skipped_objects() const;
 
@@ -208,6 +210,7 @@ class ObjectStore final : public ObjectSink {
 
   const ObjectStoreOptions options_;
   const std::unordered_set<std::string> exposed_;
+  const std::optional<dns::DomainName> ptr_zone_;
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

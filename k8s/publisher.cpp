@@ -141,6 +141,7 @@ Publisher::Publisher(ObjectStore& store, ClusterTable& table, PublisherOptions o
         if (!o.unix_time) o.unix_time = system_unix_time;
         return o;
       }(std::move(options))) {
+  if (store_.ptr_zone()) table_.ptr_zone = *store_.ptr_zone();
   if (table_.serial.load() == 0) table_.serial.store(options_.unix_time());
 }
 

@@ -1,43 +1,50 @@
 #include "k8s/reverse_records.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "k8s/service_records.hpp"
 
 namespace fairlead::k8s {
 
-std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owners, const dns::DomainName& zone) {
+namespace {
+
+void append_label(std::string& name, std::string_view label) {
+  name += static_cast<char>(label.size());
+  name += label;
+}
+
+// A name for each owner, in their order; those too long for `zone` do not exist.
+std::optional<zones::NameContent> targets_of(std::span<const AddressOwner> owners, dns::NameView zone) {
+  zones::NameContent content;
+  for (const auto& owner : owners) {
+    if (content.ptrs.size() == ptrs_max) break;
+    if (!is_label(owner.service_name) || !is_label(owner.namespace_name)) continue;
+    std::string target;
+    if (!owner.endpoint_label.empty()) append_label(target, owner.endpoint_label);
+    append_label(target, owner.service_name);
+    append_label(target, owner.namespace_name);
+    if (target.size() + zone.size() <= dns::name_octets_max) content.ptrs.push_back(std::move(target));
+  }
+  if (content.ptrs.empty()) return std::nullopt;
+  return content;
+}
+
+}  // namespace
+
+std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owners, dns::NameView ptr_zone) {
   std::ranges::sort(owners);
   const auto repeated = std::ranges::unique(owners);
   owners.erase(repeated.begin(), repeated.end());
   // The API server gives a ClusterIP to one Service; while one is replaced by another there may be two for a moment.
   const auto cluster_ip = std::ranges::find_if(owners, [](const auto& owner) { return owner.endpoint_label.empty(); });
   if (cluster_ip != owners.end()) owners = {*cluster_ip};
-
-  zones::NameContent content;
-  const auto services = zone.with_label("svc");
-  if (!services) return std::nullopt;
-  for (const auto& owner : owners) {
-    if (content.ptrs.size() == ptrs_max) break;
-    auto target = services->with_label(owner.namespace_name);
-    if (target) target = target->with_label(owner.service_name);
-    if (target && !owner.endpoint_label.empty()) target = target->with_label(owner.endpoint_label);
-    if (target) content.ptrs.push_back(*std::move(target));  // a zone so long that names do not fit has none
-  }
-  if (content.ptrs.empty()) return std::nullopt;
-  return content;
+  return targets_of(owners, ptr_zone);
 }
 
-std::optional<zones::NameContent> external_reverse_content(std::vector<AddressOwner> owners,
-                                                           const dns::DomainName& zone) {
+std::optional<zones::NameContent> external_reverse_content(std::vector<AddressOwner> owners, dns::NameView zone) {
   std::ranges::sort(owners);
-  zones::NameContent content;
-  for (const auto& owner : owners) {
-    if (content.ptrs.size() == ptrs_max) break;
-    auto target = zone.with_label(owner.namespace_name);
-    if (target) target = target->with_label(owner.service_name);
-    if (target) content.ptrs.push_back(*std::move(target));  // a zone so long that names do not fit has none
-  }
-  if (content.ptrs.empty()) return std::nullopt;
-  return content;
+  return targets_of(owners, zone);
 }
 
 ReversePrefix::ReversePrefix(const base::IpAddress& address) : labels_(address.is_v4() ? 4 : 32), v4_(address.is_v4()) {
@@ -68,7 +75,7 @@ std::string ReversePrefix::key() const {
       key += "0123456789abcdef"[i % 2 == 0 ? octets_[i / 2] >> 4 : octets_[i / 2] & 0xf];
     }
   }
-  key += v4_ ? std::string_view("\7in-addr\4arpa") : std::string_view("\3ip6\4arpa");
+  key += v4_ ? '\7' : '\3';  // of "in-addr" and "ip6"
   return key;
 }
 

@@ -11,6 +11,12 @@ using dns::Section;
 constexpr std::size_t record_fixed_octets = 12;  // owner pointer, type, class, TTL, rdlength
 constexpr std::size_t srv_fixed_octets = 6;      // priority, weight, port
 
+// Faster than std::ranges::copy from about five octets on, which goes octet by octet.
+std::uint8_t* write_octets(std::uint8_t* at, std::span<const std::uint8_t> octets) {
+  std::memcpy(at, octets.data(), octets.size());
+  return at + octets.size();
+}
+
 std::uint8_t* write_record_head(std::uint8_t* at, std::uint16_t owner_pointer, dns::RRType type, std::uint32_t ttl,
                                 std::size_t rdata_octets) {
   dns::write_u16(at, owner_pointer);
@@ -95,9 +101,9 @@ class SrvCopier {
   }
 
   std::uint8_t* write_target_name(std::uint8_t* at, const SrvTarget& target) const {
-    at = std::ranges::copy(target.label(), at).out;
-    at = std::ranges::copy(srvs_.suffix(), at).out;
-    return std::ranges::copy(zone_.wire(), at).out;
+    at = write_octets(at, target.label());
+    at = write_octets(at, srvs_.suffix());
+    return write_octets(at, zone_.wire());
   }
 
   dns::MessageWriter& writer_;
@@ -108,20 +114,33 @@ class SrvCopier {
   std::uint16_t name_offsets_[targets_remembered_max] = {};
 };
 
+// What is the same in every record, in two registers: memory that octets are written to may be anywhere, so from memory
+// it would be read again for each record.
+struct RecordHead {
+  explicit RecordHead(const std::uint8_t* head) {
+    std::memcpy(&first, head, sizeof first);
+    std::memcpy(&second, head + sizeof first, sizeof second);
+  }
+  std::uint64_t first;
+  std::uint32_t second;
+};
+static_assert(sizeof(RecordHead::first) + sizeof(RecordHead::second) == record_fixed_octets);
+
 // Records of one type and RDATA length. The size is a constant, so that each copy is a few instructions.
 template <std::size_t address_octets>
-void write_addresses(std::uint8_t* at, const std::uint8_t* head, std::span<const std::uint8_t> addresses) {
+void write_addresses(std::uint8_t* at, RecordHead head, std::span<const std::uint8_t> addresses) {
   const std::uint8_t* address = addresses.data();
-  for (std::size_t left = addresses.size() / address_octets; left > 0; --left) {
-    std::memcpy(at, head, record_fixed_octets);
+  const std::uint8_t* const end = address + addresses.size();
+  for (; address != end; address += address_octets) {
+    std::memcpy(at, &head.first, sizeof head.first);
+    std::memcpy(at + sizeof head.first, &head.second, sizeof head.second);
     std::memcpy(at + record_fixed_octets, address, address_octets);
     at += record_fixed_octets + address_octets;
-    address += address_octets;
   }
 }
 
 template <std::size_t address_octets>
-Copied copy_family(dns::MessageWriter& writer, std::span<const std::uint8_t> addresses, const std::uint8_t* head,
+Copied copy_family(dns::MessageWriter& writer, std::span<const std::uint8_t> addresses, RecordHead head,
                    std::uint32_t rotation) {
   constexpr std::size_t record_octets = record_fixed_octets + address_octets;
   const std::size_t count = addresses.size() / address_octets;
@@ -136,21 +155,6 @@ Copied copy_family(dns::MessageWriter& writer, std::span<const std::uint8_t> add
   return taken == count ? Copied::whole : Copied::truncated;
 }
 
-// Names in RDATA one behind the other, each a record.
-Copied copy_names(dns::MessageWriter& writer, std::span<const std::uint8_t> names, dns::RRType type, std::uint32_t ttl,
-                  std::uint16_t owner_pointer) {
-  std::uint8_t owner[2];
-  dns::write_u16(owner, owner_pointer);
-  while (!names.empty()) {
-    std::size_t octets = 0;
-    while (names[octets] != 0) octets += 1 + names[octets];
-    ++octets;
-    if (!writer.append(Section::answer, owner, type, ttl, names.first(octets))) return Copied::truncated;
-    names = names.subspan(octets);
-  }
-  return Copied::whole;
-}
-
 }  // namespace
 
 Copied copy_addresses(dns::MessageWriter& writer, const NameEntry& entry, dns::RRType type, CopyOptions options) {
@@ -159,8 +163,8 @@ Copied copy_addresses(dns::MessageWriter& writer, const NameEntry& entry, dns::R
   if (addresses.empty()) return Copied::whole;
   std::uint8_t head[record_fixed_octets];
   write_record_head(head, options.owner_pointer, type, entry.ttl(), v4 ? 4 : 16);
-  return v4 ? copy_family<4>(writer, addresses, head, options.rotation)
-            : copy_family<16>(writer, addresses, head, options.rotation);
+  return v4 ? copy_family<4>(writer, addresses, RecordHead(head), options.rotation)
+            : copy_family<16>(writer, addresses, RecordHead(head), options.rotation);
 }
 
 Copied copy_srvs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, CopyOptions options) {
@@ -169,11 +173,27 @@ Copied copy_srvs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameVi
 }
 
 Copied copy_cname(dns::MessageWriter& writer, const NameEntry& entry, CopyOptions options) {
-  return copy_names(writer, entry.cname(), dns::RRType::cname, entry.ttl(), options.owner_pointer);
+  if (!entry.has_cname()) return Copied::whole;
+  const std::uint8_t owner[] = {static_cast<std::uint8_t>(options.owner_pointer >> 8),
+                                static_cast<std::uint8_t>(options.owner_pointer)};
+  const bool is_whole = writer.append(Section::answer, owner, dns::RRType::cname, entry.ttl(), entry.cname());
+  return is_whole ? Copied::whole : Copied::truncated;
 }
 
-Copied copy_ptrs(dns::MessageWriter& writer, const NameEntry& entry, CopyOptions options) {
-  return copy_names(writer, entry.ptrs(), dns::RRType::ptr, entry.ttl(), options.owner_pointer);
+Copied copy_ptrs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, CopyOptions options) {
+  PtrTargets targets(entry);
+  for (auto target = targets.next(); !target.empty(); target = targets.next()) {
+    const std::size_t name_octets = target.size() + zone.size();
+    if (name_octets > dns::name_octets_max) continue;  // no such name
+    const std::size_t octets = record_fixed_octets + name_octets;
+    if (octets > writer.room()) return Copied::truncated;
+    std::uint8_t* at =
+        write_record_head(writer.cursor(), options.owner_pointer, dns::RRType::ptr, entry.ttl(), name_octets);
+    at = write_octets(at, target);
+    write_octets(at, zone.wire());
+    writer.advance(octets, 1, Section::answer);
+  }
+  return Copied::whole;
 }
 
 }  // namespace fairlead::zones

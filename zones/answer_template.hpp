@@ -35,7 +35,7 @@ Copied copy_srvs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameVi
 /// The CNAME record.
 Copied copy_cname(dns::MessageWriter& writer, const NameEntry& entry, CopyOptions options);
 
-/// PTR records.
-Copied copy_ptrs(dns::MessageWriter& writer, const NameEntry& entry, CopyOptions options);
+/// PTR records, whose targets end in `zone`.
+Copied copy_ptrs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, CopyOptions options);
 
 }  // namespace fairlead::zones

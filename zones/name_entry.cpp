@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "zones/dns/message_writer.hpp"
 
@@ -81,6 +82,50 @@ std::size_t write_dashed(const std::uint8_t* address, std::uint8_t* label) {
   return octets;
 }
 
+// The same for the address in a reverse name, whose first four labels are its octets from the last to the first. Reads
+// up to four octets behind each length octet.
+std::size_t write_dashed_of_key(const std::uint8_t* key, std::uint8_t* label) {
+  const std::uint8_t* const fourth = key;
+  const std::uint8_t* const third = fourth + 1 + fourth[0];
+  const std::uint8_t* const second = third + 1 + third[0];
+  const std::uint8_t* const first = second + 1 + second[0];
+  std::uint8_t* at = label + 1;
+  for (const std::uint8_t* const octet : {first, second, third, fourth}) {
+    std::memcpy(at, octet + 1, 4);
+    at += octet[0];
+    *at++ = '-';
+  }
+  const auto octets = static_cast<std::size_t>(at - label) - 1;  // without the last dash
+  label[0] = static_cast<std::uint8_t>(octets - 1);
+  return octets;
+}
+
+// Of the only PTR record: what stands behind its first label, if that is the address in the key with dashes and exactly
+// two labels follow; nothing else.
+std::string_view behind_dashed_address(std::string_view key, const std::vector<std::string>& ptrs) {
+  if (ptrs.size() != 1) return {};
+  // The octets are of one to three digits, and one octet follows: that of the label "in-addr".
+  std::size_t at = 0;
+  for (int octet = 0; octet < 4; ++octet) {
+    if (at >= key.size() || key[at] < 1 || key[at] > 3) return {};
+    at += 1 + static_cast<std::size_t>(key[at]);
+  }
+  if (at + 1 != key.size()) return {};
+  std::array<std::uint8_t, 4 * 4 + 4> from{};
+  std::ranges::copy(key, from.begin());
+  std::array<std::uint8_t, dashed_octets_max> dashed;
+  const std::size_t octets = write_dashed_of_key(from.data(), dashed.data());
+  const std::string_view target = ptrs.front();
+  if (!target.starts_with(std::string_view(reinterpret_cast<const char*>(dashed.data()), octets))) return {};
+  const std::string_view rest = target.substr(octets);
+  std::size_t end = 0;
+  for (int label = 0; label < 2; ++label) {
+    if (end >= rest.size()) return {};
+    end += 1 + static_cast<unsigned char>(rest[end]);
+  }
+  return end == rest.size() ? rest : std::string_view();
+}
+
 // Addresses of one family, sorted and once each, so that equal content gives equal octets.
 class Family {
  public:
@@ -122,7 +167,7 @@ void put_target(Buffer& out, const NameContent::Target& target) {
   const bool is_one_a = a.size() == 1 && aaaa.size() == 0;
   const bool has_parent = !label.empty() && !target.parent.empty();
   if (is_one_a && !has_parent) {
-    std::uint8_t dashed[17];
+    std::uint8_t dashed[dashed_octets_max];
     const std::size_t octets = write_dashed(a.front().octets().data(), dashed);
     if (label == std::string_view(reinterpret_cast<const char*>(dashed) + 1, octets - 1)) {
       out.push_back(dashed_a);
@@ -222,7 +267,7 @@ void NameEntry::Deleter::operator()(NameEntry* entry) const { std::free(entry); 
 
 NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& content, std::uint32_t ttl) {
   static_assert(std::is_trivially_destructible_v<NameEntry>, "entries are freed as memory");
-  static_assert(sizeof(NameEntry) == 6 && alignof(NameEntry) == 1, "the body follows without a gap");
+  static_assert(sizeof(NameEntry) == 4 && alignof(NameEntry) == 1, "the body follows without a gap");
 
   if (key.size() > key_octets_max) return nullptr;
   const Family a(content.addresses, true);
@@ -253,14 +298,23 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
     put_count(body, aaaa.size());
     aaaa.put_addresses(body);
   }
-  std::size_t names_octets = 0;
-  const auto names = content.cname ? std::span<const dns::DomainName>(&*content.cname, 1) : std::span(content.ptrs);
-  for (const auto& name : names) names_octets += name.view().size();
-  if (!names.empty()) {
+  if (content.cname) {
+    flags |= some_names | names_are_cname;
+    const auto name = content.cname->view().wire();
+    put_count(body, name.size());
+    body.insert(body.end(), name.begin(), name.end());
+  } else if (const std::string_view two_labels = behind_dashed_address(key, content.ptrs); !two_labels.empty()) {
+    flags |= some_names | ptr_is_dashed;
+    put_text(body, two_labels);
+  } else if (!content.ptrs.empty()) {
     flags |= some_names;
-    if (content.cname) flags |= names_are_cname;
-    put_count(body, names_octets);
-    for (const auto& name : names) body.insert(body.end(), name.view().wire().begin(), name.view().wire().end());
+    std::size_t octets = 0;
+    for (const auto& name : content.ptrs) octets += name.size() + 1;
+    put_count(body, octets);
+    for (const auto& name : content.ptrs) {
+      put_text(body, name);
+      body.push_back(0);
+    }
   }
   if (!srvs.empty()) {
     flags |= some_srv;
@@ -270,7 +324,7 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   void* const memory = std::malloc(sizeof(NameEntry) + body.size());
   if (memory == nullptr) throw std::bad_alloc();
   auto* const entry = new (memory) NameEntry;
-  dns::write_u32(entry->ttl_, ttl);
+  dns::write_u16(entry->ttl_, static_cast<std::uint16_t>(std::min(ttl, entry_ttl_max)));
   entry->key_octets_ = static_cast<std::uint8_t>(key.size());
   entry->flags_ = flags;
   std::ranges::copy(body, const_cast<std::uint8_t*>(entry->body()));
@@ -280,6 +334,26 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
 std::size_t NameEntry::octets() const {
   const std::uint8_t* const end = has_srv() ? SrvRecords(*this).end() : after_names();
   return static_cast<std::size_t>(end - reinterpret_cast<const std::uint8_t*>(this));
+}
+
+PtrTargets::PtrTargets(const NameEntry& entry) {
+  if (!entry.has_ptr()) return;
+  names_ = entry.names();
+  if (!entry.has(NameEntry::ptr_is_dashed)) return;
+  const std::size_t label = write_dashed_of_key(entry.body(), dashed_.data());
+  std::memcpy(dashed_.data() + label, names_.data(), names_.size());
+  dashed_octets_ = label + names_.size();
+  names_ = {};
+}
+
+std::span<const std::uint8_t> PtrTargets::next() {
+  if (dashed_octets_ > 0) return {dashed_.data(), std::exchange(dashed_octets_, 0)};
+  if (names_.empty()) return {};
+  std::size_t octets = 0;
+  while (names_[octets] != 0) octets += std::size_t{1} + names_[octets];
+  const auto name = names_.first(octets);
+  names_ = names_.subspan(octets + 1);
+  return name;
 }
 
 SrvRecords::SrvRecords(const NameEntry& entry) : entry_(&entry) {

@@ -1,19 +1,22 @@
 // One name of a table with everything that it has: immutable, in one allocation, close to the wire form.
 //
 // What is the same in every record of a name (owner pointer, class, TTL, length) is written while an answer is copied;
-// what an entry holds is addresses, ports and names. An endpoint of a Service with two ports takes 56 octets, a
-// reverse name 84: most names of a cluster are one of the two, so every octet here counts 300,000 times.
+// what an entry holds is addresses, ports and names. An endpoint of a Service with two ports takes 55 octets, its
+// reverse name 39: most names of a cluster are one of the two, so every octet here counts 300,000 times.
 //
-//   TTL (4) | octets of the key (1) | flags (1) | key
-//   count and A addresses | count and AAAA addresses | octets and names of a CNAME or PTR records | SRV records
+//   TTL (2) | octets of the key (1) | flags (1) | key
+//   count and A addresses | count and AAAA addresses | names of a CNAME or PTR records | SRV records
 //
 // Each part but the first line is there only when a flag says so. Counts take one octet up to 254 and five above.
-// SRV records: form (1), suffix, weight, ports, targets. The suffix is usually a tail of the key and then one octet;
-// the target is usually the name at the suffix itself with the entry's own addresses, and then takes nothing; and
-// usually every target has the same ports, which are then listed once.
+// Names: their octets' count and they, each with a root label; a CNAME's is absolute, a PTR record's ends where the
+// zone begins that all targets of a table lie in. A PTR record alone that leads to an IPv4 endpoint without a host
+// name, "10-1-2-3.db.default", has the last two labels and no count: the first label is made from the address in the
+// key. SRV records: form (1), suffix, weight, ports, targets. The suffix is usually a tail of the key and then one
+// octet; the target is usually the name at the suffix itself with the entry's own addresses, and then takes nothing;
+// and usually every target has the same ports, which are then listed once.
 //
 // Threads: immutable.
-// Limits: a key of at most 254 octets.
+// Limits: a key of at most 254 octets; a TTL of at most entry_ttl_max seconds.
 // Errors: none; what does not fit is dropped by make() as documented there.
 #pragma once
 
@@ -31,6 +34,9 @@
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::zones {
+
+/// 18 hours. A name of a cluster that lived longer in a cache would be a name that is gone.
+inline constexpr std::uint32_t entry_ttl_max = 0xffff;
 
 /// What a name is, beyond its records.
 enum class Presence : std::uint8_t {
@@ -60,10 +66,13 @@ struct NameContent {
   std::vector<Target> targets;
   std::vector<Srv> srvs;
   std::optional<dns::DomainName> cname;  // absolute
-  std::vector<dns::DomainName> ptrs;     // absolute
+  std::vector<std::string> ptrs;         // wire labels without root, at least one, relative to the zone of their table
 
   friend bool operator==(const NameContent&, const NameContent&);
 };
+
+/// An IPv4 address with dashes as a label, its length octet in front, and one octet to write into.
+inline constexpr std::size_t dashed_octets_max = 17;
 
 /// Where SRV records of an entry lead: label() in front of SrvRecords::suffix().
 class SrvTarget {
@@ -77,8 +86,8 @@ class SrvTarget {
 
  private:
   friend class SrvRecords;
-  std::array<std::uint8_t, 17> dashed_;  // the label, when it is the address with dashes, and one to write into
-  const std::uint8_t* label_ = nullptr;  // null: in dashed_
+  std::array<std::uint8_t, dashed_octets_max> dashed_;  // the label, when it is the address with dashes
+  const std::uint8_t* label_ = nullptr;                 // null: in dashed_
   std::size_t label_octets_ = 0;
   const std::uint8_t* a_ = nullptr;
   const std::uint8_t* aaaa_ = nullptr;
@@ -128,6 +137,20 @@ class SrvRecords {
   std::size_t current_index_ = 0;
 };
 
+/// The targets of an entry's PTR records. Cheap to make; looks at the entry.
+class PtrTargets {
+ public:
+  explicit PtrTargets(const NameEntry& entry);
+  /// The next one: wire labels without root, relative to the zone of the table; empty behind the last.
+  std::span<const std::uint8_t> next();
+
+ private:
+  std::span<const std::uint8_t> names_;  // each with a root label
+  // The only one, put together.
+  std::array<std::uint8_t, dashed_octets_max + 2 * (1 + dns::label_octets_max)> dashed_;
+  std::size_t dashed_octets_ = 0;
+};
+
 /// One name, immutable.
 class NameEntry {
  public:
@@ -137,15 +160,13 @@ class NameEntry {
   using Pointer = std::unique_ptr<NameEntry, Deleter>;
   /// Addresses are kept sorted and once each, glue too, so that equal content in another order gives equal entries.
   /// Targets, records and addresses beyond 65,535 are left out: no message could hold them. SRV records with a suffix
-  /// of more than 254 octets are left out, and a key of more gives nothing: no such name exists.
+  /// of more than 254 octets are left out, and a key of more gives nothing: no such name exists. A longer TTL is cut.
   static Pointer make(std::string_view key, const NameContent& content, std::uint32_t ttl);
 
   std::string_view key() const { return {reinterpret_cast<const char*>(body()), key_octets_}; }
   Presence presence() const { return has(no_ready) ? Presence::no_ready_endpoints : Presence::exists; }
   bool in_transfers() const { return !has(not_in_transfers); }
-  std::uint32_t ttl() const {
-    return std::uint32_t{ttl_[0]} << 24 | std::uint32_t{ttl_[1]} << 16 | std::uint32_t{ttl_[2]} << 8 | ttl_[3];
-  }
+  std::uint32_t ttl() const { return std::uint32_t{ttl_[0]} << 8 | ttl_[1]; }
 
   bool has_a() const { return has(some_a); }
   bool has_aaaa() const { return has(some_aaaa); }
@@ -161,8 +182,6 @@ class NameEntry {
   std::size_t aaaa_count() const { return aaaa_addresses().size() / 16; }
   /// The CNAME target in wire form; empty without one.
   std::span<const std::uint8_t> cname() const { return has_cname() ? part(after_aaaa(), 1) : Octets{}; }
-  /// PTR targets in wire form, one behind the other.
-  std::span<const std::uint8_t> ptrs() const { return has_ptr() ? part(after_aaaa(), 1) : Octets{}; }
   std::size_t srv_count() const { return SrvRecords(*this).count(); }
 
   /// All octets of the entry, this header included.
@@ -172,6 +191,7 @@ class NameEntry {
 
  private:
   friend class SrvRecords;
+  friend class PtrTargets;
   using Octets = std::span<const std::uint8_t>;
   NameEntry() = default;
 
@@ -182,13 +202,16 @@ class NameEntry {
   static constexpr std::uint8_t names_are_cname = 16;
   static constexpr std::uint8_t some_srv = 32;
   static constexpr std::uint8_t not_in_transfers = 64;
+  static constexpr std::uint8_t ptr_is_dashed = 128;
 
   bool has(std::uint8_t flag) const { return (flags_ & flag) != 0; }
   const std::uint8_t* body() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
   const std::uint8_t* after_key() const { return body() + key_octets_; }
   const std::uint8_t* after_a() const { return has_a() ? end_of(part(after_key(), 4)) : after_key(); }
   const std::uint8_t* after_aaaa() const { return has_aaaa() ? end_of(part(after_a(), 16)) : after_a(); }
-  const std::uint8_t* after_names() const { return has(some_names) ? end_of(part(after_aaaa(), 1)) : after_aaaa(); }
+  /// The names: octets and their count, or the two labels behind the address with dashes.
+  Octets names() const { return has(ptr_is_dashed) ? two_labels(after_aaaa()) : part(after_aaaa(), 1); }
+  const std::uint8_t* after_names() const { return has(some_names) ? end_of(names()) : after_aaaa(); }
 
   /// A count, one octet up to 254, or 255 and four; moves `at` behind it.
   static std::size_t take_count(const std::uint8_t*& at) {
@@ -203,10 +226,14 @@ class NameEntry {
     const std::size_t count = take_count(at);
     return {at, count * item_octets};
   }
+  static Octets two_labels(const std::uint8_t* at) {
+    const std::size_t first = std::size_t{1} + *at;
+    return {at, first + 1 + at[first]};
+  }
   static const std::uint8_t* end_of(Octets octets) { return octets.data() + octets.size(); }
 
   // Octets alone, so that the body begins right behind them whatever it holds.
-  std::uint8_t ttl_[4];
+  std::uint8_t ttl_[2];
   std::uint8_t key_octets_;
   std::uint8_t flags_;
 };

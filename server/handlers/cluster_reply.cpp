@@ -97,7 +97,7 @@ Step ClusterReply::answer_entry(QueryContext& context, const ClusterName& name, 
     case RRType::a:
     case RRType::aaaa: set_truncated(context, copy_addresses(context.writer, entry, qtype, options)); break;
     case RRType::srv: set_truncated(context, copy_srvs(context.writer, entry, name.zone, options)); break;
-    case RRType::ptr: set_truncated(context, copy_ptrs(context.writer, entry, options)); break;
+    case RRType::ptr: set_truncated(context, copy_ptrs(context.writer, entry, name.served->ptr_zone, options)); break;
     default: set_truncated(context, copy_cname(context.writer, entry, options)); break;
   }
   return Step::answered;

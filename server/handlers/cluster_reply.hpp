@@ -32,6 +32,7 @@ struct ServedZone {
   k8s::ClusterPart part;
   const k8s::ClusterTable* table;
   const std::atomic<std::uint32_t>* serial;
+  dns::NameView ptr_zone;  // the table's, that PTR targets end in
 };
 
 /// A question's name, split at the zone that it is in.

@@ -27,7 +27,8 @@ ClusterReply::Options reply_options(const K8sExternalOptions& options, const k8s
     reply.zones.push_back({.name = zone,
                            .part = is_reverse_zone(zone) ? k8s::ClusterPart::reverse : k8s::ClusterPart::forward,
                            .table = &table,
-                           .serial = &table.external->serial});
+                           .serial = &table.external->serial,
+                           .ptr_zone = table.external->ptr_zone});
   }
   return reply;
 }
@@ -90,9 +91,7 @@ Step K8sExternalHandler::answer_name(QueryContext& context, const ClusterName& n
 }
 
 Step K8sExternalHandler::answer_reverse(QueryContext& context, const ClusterName& name) {
-  const dns::NameView qname = context.qname.view();
-  // Keys of the reverse table end before the root label.
-  const auto* const entry = table_.reverse.find({reinterpret_cast<const char*>(qname.data()), qname.size() - 1});
+  const auto* const entry = table_.reverse.find(k8s::reverse_key(context.qname.view()));
   if (entry == nullptr) return reply_.no_name(context, name, "no Service has this external address");
   return reply_.answer_entry(context, name, *entry);
 }

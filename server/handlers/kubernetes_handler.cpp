@@ -43,7 +43,8 @@ ClusterReply::Options reply_options(const KubernetesOptions& options, const k8s:
                                    : is_clusterset       ? clusterset
                                                          : forward,
                            .table = &table,
-                           .serial = &table.serial});
+                           .serial = &table.serial,
+                           .ptr_zone = cluster.table().ptr_zone});
   }
   return reply;
 }
@@ -180,10 +181,7 @@ Step KubernetesHandler::answer_dns_version(QueryContext& context, const ClusterN
 }
 
 Step KubernetesHandler::answer_reverse(QueryContext& context, const ClusterName& name) {
-  const dns::NameView qname = context.qname.view();
-  // Keys of the reverse table end before the root label.
-  const auto* const entry =
-      cluster_->table().reverse.find({reinterpret_cast<const char*>(qname.data()), qname.size() - 1});
+  const auto* const entry = cluster_->table().reverse.find(k8s::reverse_key(context.qname.view()));
   if (entry != nullptr) return answer_entry(context, name, *entry);
   if (name.prefix == "\13dns-version") return answer_dns_version(context, name);
   return reply_.no_name(context, name, "no Service or endpoint has this address");

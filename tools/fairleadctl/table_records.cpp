@@ -37,8 +37,17 @@ class Lister {
     list_addresses(entry, *owner, RRType::a, entry.a_addresses(), 4);
     list_addresses(entry, *owner, RRType::aaaa, entry.aaaa_addresses(), 16);
     list_srvs(entry, *owner);
-    list_names(entry, *owner, RRType::cname, entry.cname());
-    list_names(entry, *owner, RRType::ptr, entry.ptrs());
+    if (entry.has_cname()) add(entry, *owner, RRType::cname, to_octets(entry.cname()));
+  }
+
+  /// Of a reverse table, whose PTR targets end in the zone.
+  void list_reverse(const zones::NameEntry& entry) {
+    zones::PtrTargets targets(entry);
+    for (auto target = targets.next(); !target.empty(); target = targets.next()) {
+      const auto name = join(target, zone_);
+      if (!name) continue;
+      add(entry, dns::DomainName(k8s::reverse_name(entry.key()).view()), RRType::ptr, to_octets(name->view().wire()));
+    }
   }
 
  private:
@@ -66,16 +75,6 @@ class Lister {
       dns::write_u16(rdata.data() + 4, srv.port);
       rdata.insert(rdata.end(), name->view().data(), name->view().data() + name->view().size());
       add(entry, owner, RRType::srv, std::move(rdata));
-    }
-  }
-
-  void list_names(const zones::NameEntry& entry, const dns::DomainName& owner, RRType type,
-                  std::span<const std::uint8_t> names) {
-    while (!names.empty()) {
-      const auto name = dns::DomainName::from_wire(names);
-      if (!name) return;
-      add(entry, owner, type, to_octets(name->view().wire()));
-      names = names.subspan(name->view().size());
     }
   }
 
@@ -109,8 +108,9 @@ std::vector<ResourceRecord> list_table(const k8s::ClusterTable& table, const Tab
   table.forward.for_each(
       [lister = Lister(options.zone, records)](const zones::NameEntry& entry) mutable { lister.list(entry); });
   if (options.reverse) {
-    table.reverse.for_each(
-        [lister = Lister(dns::NameView(), records)](const zones::NameEntry& entry) mutable { lister.list(entry); });
+    table.reverse.for_each([lister = Lister(table.ptr_zone, records)](const zones::NameEntry& entry) mutable {
+      lister.list_reverse(entry);
+    });
   }
   return records;
 }

@@ -51,9 +51,9 @@ TEST_CASE("every record of the table is listed below the zone, PTRs on demand") 
   empty.presence = zones::Presence::no_ready_endpoints;
   table.forward.put(zones::NameEntry::make(labels("idle.default.svc"), empty, 30));
   zones::NameContent reverse;
-  reverse.ptrs = {*dns::DomainName::parse("web.default.svc.cluster.local"),
-                  *dns::DomainName::parse("db.default.svc.cluster.local")};
-  table.reverse.put(zones::NameEntry::make(labels("7.0.96.10.in-addr.arpa"), reverse, 30));
+  reverse.ptrs = {labels("web.default"), labels("db.default")};
+  table.ptr_zone = *dns::DomainName::parse("svc.cluster.local");
+  table.reverse.put(zones::NameEntry::make(labels("7.0.96.10") + '\7', reverse, 30));
 
   const std::string forward =
       "cluster.local.\t30\tIN\tSOA\tns.dns.cluster.local. hostmaster.cluster.local. 1700000000 7200 1800 86400 30\n"

@@ -66,6 +66,11 @@ inline std::string presentation(std::string_view wire) {
   return text;
 }
 
+inline std::string reverse_presentation(std::string_view key) {
+  const dns::NameBuffer name = reverse_name(key);
+  return presentation({reinterpret_cast<const char*>(name.octets.data()), name.size - std::size_t{1}});
+}
+
 inline std::string presentation(const dns::DomainName& name) { return name.to_string(); }
 
 inline std::vector<std::string> lines(const std::string& owner, const zones::NameContent& content) {
@@ -96,9 +101,9 @@ class RecordTable final : public NameWriter {
   }
   void erase_forward(const std::string& key) override { erase(presentation(key)); }
   void put_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
-    put(presentation(reverse_key(address)), content);
+    put(reverse_presentation(reverse_key(address)), content);
   }
-  void erase_reverse(const base::IpAddress& address) override { erase(presentation(reverse_key(address))); }
+  void erase_reverse(const base::IpAddress& address) override { erase(reverse_presentation(reverse_key(address))); }
   void put_apex(ApexNameservers nameservers) override { apex = std::move(nameservers); }
   void change_pods(const PodChanges&) override {}
 
@@ -107,10 +112,10 @@ class RecordTable final : public NameWriter {
   }
   void erase_external(const std::string& key) override { erase(presentation(key) + " outside"); }
   void put_external_reverse(const base::IpAddress& address, const zones::NameContent& content) override {
-    put(presentation(reverse_key(address)) + " outside", content);
+    put(reverse_presentation(reverse_key(address)) + " outside", content);
   }
   void erase_external_reverse(const base::IpAddress& address) override {
-    erase(presentation(reverse_key(address)) + " outside");
+    erase(reverse_presentation(reverse_key(address)) + " outside");
   }
   void put_external_nameserver(std::optional<ExternalTable::Nameserver> nameserver) override {
     external_nameserver = std::move(nameserver);

@@ -13,8 +13,8 @@ using namespace fairlead::k8s;
 using namespace fairlead::k8s::test;
 
 TEST_CASE("an address's reverse name has octets or nibbles from the right") {
-  CHECK(presentation(reverse_key(address("10.1.20.255"))) == "255.20.1.10.in-addr.arpa");
-  CHECK(presentation(reverse_key(address("fd00:12::ab"))) ==
+  CHECK(reverse_presentation(reverse_key(address("10.1.20.255"))) == "255.20.1.10.in-addr.arpa");
+  CHECK(reverse_presentation(reverse_key(address("fd00:12::ab"))) ==
         "b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.2.1.0.0.0.0.d.f.ip6.arpa");
 }
 
@@ -22,9 +22,9 @@ TEST_CASE("a ClusterIP has exactly one PTR record, even if endpoints or another 
   const auto table = table_of({}, cluster_ip_service("default/web", {"10.0.0.1", "fd00::1"}),
                               cluster_ip_service("default/zeb", {"10.0.0.1"}), headless_service("default/db"),
                               slice("default/db-1", "db", {}, {endpoint({"10.0.0.1"}, "a")}));
-  CHECK(table.dump("1.0.0.10.in-addr.arpa") == "\n1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.\n");
-  const auto v6 = presentation(reverse_key(address("fd00::1")));
-  CHECK(table.dump(v6) == "\n" + v6 + " PTR web.default.svc.cluster.local.\n");
+  CHECK(table.dump("1.0.0.10.in-addr.arpa") == "\n1.0.0.10.in-addr.arpa PTR web.default\n");
+  const auto v6 = reverse_presentation(reverse_key(address("fd00::1")));
+  CHECK(table.dump(v6) == "\n" + v6 + " PTR web.default\n");
 }
 
 TEST_CASE("an endpoint's address has one PTR record for each Service, without duplicates") {
@@ -33,8 +33,8 @@ TEST_CASE("an endpoint's address has one PTR record for each Service, without du
                               slice("default/db-2", "db", {}, {endpoint({"10.1.0.5"}, "a")}),
                               slice("default/web-1", "web", {}, {endpoint({"10.1.0.5"})}));
   CHECK(table.dump("5.0.1.10.in-addr.arpa") == R"(
-5.0.1.10.in-addr.arpa PTR a.db.default.svc.cluster.local.
-5.0.1.10.in-addr.arpa PTR 10-1-0-5.web.default.svc.cluster.local.
+5.0.1.10.in-addr.arpa PTR a.db.default
+5.0.1.10.in-addr.arpa PTR 10-1-0-5.web.default
 )");
 }
 
@@ -42,9 +42,9 @@ TEST_CASE("endpoints of both families in one slice have reverse names") {
   const auto table = table_of({}, slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}},
                                         {endpoint({"fd00::1"}, "six"), endpoint({"10.1.0.5"}), endpoint({"fd00::2"})}));
   CHECK(table.dump() == R"(
-1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa PTR six.db.default.svc.cluster.local.
-2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa PTR fd00--2.db.default.svc.cluster.local.
-5.0.1.10.in-addr.arpa PTR 10-1-0-5.db.default.svc.cluster.local.
+1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa PTR six.db.default
+2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa PTR fd00--2.db.default
+5.0.1.10.in-addr.arpa PTR 10-1-0-5.db.default
 default.svc exists
 )");
 }
@@ -58,7 +58,7 @@ TEST_CASE("when a ClusterIP goes to another Service, the reverse name follows wi
   store.remove(Kind::service, key("default/old"));
   store.upsert(cluster_ip_service("default/new", {"10.0.0.1"}));
   store.drain(table);
-  CHECK(table.dump("1.0.0.10.in-addr.arpa") == "\n1.0.0.10.in-addr.arpa PTR new.default.svc.cluster.local.\n");
+  CHECK(table.dump("1.0.0.10.in-addr.arpa") == "\n1.0.0.10.in-addr.arpa PTR new.default\n");
 }
 
 TEST_CASE("a reverse name holds no more PTR records than a message") {
@@ -75,11 +75,29 @@ TEST_CASE("names that do not fit below a long zone have no PTR record") {
   CHECK_FALSE(reverse_content({{"default", "web", ""}}, dns::DomainName::parse(zone).value()));
 }
 
+TEST_CASE("the keys of a reverse table are those of the names asked for, and stand for them") {
+  for (const auto* const text : {"10.1.20.255", "0.0.0.0", "fd00:12::ab"}) {
+    for (std::optional<ReversePrefix> prefix(address(text)); prefix; prefix = prefix->parent()) {
+      const dns::NameBuffer name = reverse_name(prefix->key());
+      CHECK(reverse_key(name.view()) == prefix->key());
+      CHECK(dns::DomainName::parse(reverse_presentation(prefix->key()))->view() == name.view());
+    }
+  }
+  const auto key_of = [](const char* text) {
+    const auto name = dns::DomainName::parse(text).value();
+    return std::string(reverse_key(name));
+  };
+  CHECK(key_of("in-addr.arpa") == "\7");
+  CHECK(key_of("ip6.arpa") == "\3");
+  CHECK(key_of("ip6.in-addr.arpa") == "\3ip6\7");
+  CHECK(key_of("in-addr.ip6.arpa") == "\7in-addr\3");
+}
+
 TEST_CASE("empty non-terminals come with the first name below them and go with the last") {
   ReverseNonTerminals above;
   const auto keys = [](const std::vector<ReversePrefix>& prefixes) {
     std::vector<std::string> texts;
-    for (const auto& prefix : prefixes) texts.push_back(presentation(prefix.key()));
+    for (const auto& prefix : prefixes) texts.push_back(reverse_presentation(prefix.key()));
     return texts;
   };
   CHECK(keys(above.add(address("10.1.2.3"))) ==

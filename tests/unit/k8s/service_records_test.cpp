@@ -16,8 +16,8 @@ TEST_CASE("a ClusterIP Service has its address and an SRV record for each port, 
   const auto table = table_of({}, cluster_ip_service("default/web", {"10.0.0.1"}, web_ports),
                               cluster_ip_service("default/plain", {"10.0.0.2"}, {{"", Protocol::udp, 53}}));
   CHECK(table.dump() == R"(
-1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.
-2.0.0.10.in-addr.arpa PTR plain.default.svc.cluster.local.
+1.0.0.10.in-addr.arpa PTR web.default
+2.0.0.10.in-addr.arpa PTR plain.default
 _http._tcp.web.default.svc A 10.0.0.1
 _http._tcp.web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
 _metrics._tcp.web.default.svc A 10.0.0.1
@@ -84,8 +84,8 @@ TEST_CASE("a headless Service has the addresses, names and ports of its slices")
   CHECK(table.dump() == R"(
 10-1-0-6.db.default.svc A 10.1.0.6
 10-1-0-6.db.default.svc SRV 0 100 5432 10-1-0-6.db.default.svc glue 10.1.0.6
-5.0.1.10.in-addr.arpa PTR db-0.db.default.svc.cluster.local.
-6.0.1.10.in-addr.arpa PTR 10-1-0-6.db.default.svc.cluster.local.
+5.0.1.10.in-addr.arpa PTR db-0.db.default
+6.0.1.10.in-addr.arpa PTR 10-1-0-6.db.default
 _sql._tcp.db.default.svc A 10.1.0.5
 _sql._tcp.db.default.svc A 10.1.0.6
 _sql._tcp.db.default.svc SRV 0 50 5432 10-1-0-6.db.default.svc glue 10.1.0.6
@@ -188,7 +188,7 @@ a.web.default.svc SRV 0 100 8080 a.web.default.svc glue 10.1.0.5
 _http._tcp.web.default.svc A 10.0.0.1
 _http._tcp.web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
 )");
-  CHECK(table.dump("5.0.1.10.in-addr.arpa") == "\n5.0.1.10.in-addr.arpa PTR a.web.default.svc.cluster.local.\n");
+  CHECK(table.dump("5.0.1.10.in-addr.arpa") == "\n5.0.1.10.in-addr.arpa PTR a.web.default\n");
 }
 
 TEST_CASE("an endpoint is named by host name, by Pod name when wanted, or by its address") {
@@ -322,7 +322,7 @@ db-0.db.default.svc A 10.1.0.5
 db-0.db.default.svc SRV 0 100 5432 Db-0.db.default.svc glue 10.1.0.5
 )");
   CHECK(table.names.contains("_sql._tcp.db.default.svc"));
-  CHECK(table.dump("5.0.1.10.in-addr.arpa") == "\n5.0.1.10.in-addr.arpa PTR Db-0.db.default.svc.cluster.local.\n");
+  CHECK(table.dump("5.0.1.10.in-addr.arpa") == "\n5.0.1.10.in-addr.arpa PTR Db-0.db.default\n");
 }
 
 TEST_CASE("ExternalName is an alias and nothing else") {
@@ -362,7 +362,7 @@ TEST_CASE("without endpoints a ClusterIP Service answers, unless empty Services 
   const RecordOptions ignoring{.ignore_empty_services = true, .zone = {}};
   CHECK(table_of({}, service, empty).names.contains("_http._tcp.web.default.svc"));
   CHECK(table_of(ignoring, service, empty).dump() == R"(
-1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.
+1.0.0.10.in-addr.arpa PTR web.default
 default.svc exists
 web.default.svc no ready endpoints
 )");
@@ -377,7 +377,7 @@ TEST_CASE("noendpoints leaves ClusterIP Services alone and drops headless, endpo
                slice("default/web-1", "web", {{"http", Protocol::tcp, 80}}, {endpoint({"10.1.0.5"})}),
                slice("default/db-1", "db", {{"sql", Protocol::tcp, 5432}}, {endpoint({"10.1.0.6"})}));
   CHECK(table.dump() == R"(
-1.0.0.10.in-addr.arpa PTR web.default.svc.cluster.local.
+1.0.0.10.in-addr.arpa PTR web.default
 _http._tcp.web.default.svc A 10.0.0.1
 _http._tcp.web.default.svc SRV 0 100 80 web.default.svc glue 10.0.0.1
 _tcp.web.default.svc exists
@@ -402,9 +402,9 @@ TEST_CASE("Services of a Namespace that is not known have no names, as in CoreDN
   store.upsert(Namespace{"late"});
   store.drain(table);
   CHECK(table.dump() == R"(
-1.0.0.10.in-addr.arpa PTR web.late.svc.cluster.local.
+1.0.0.10.in-addr.arpa PTR web.late
 10-1-0-5.web.late.svc A 10.1.0.5
-5.0.1.10.in-addr.arpa PTR 10-1-0-5.web.late.svc.cluster.local.
+5.0.1.10.in-addr.arpa PTR 10-1-0-5.web.late
 late.svc exists
 web.late.svc A 10.0.0.1
 )");

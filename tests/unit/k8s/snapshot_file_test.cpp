@@ -297,7 +297,7 @@ TEST_CASE("objects that no decoder makes are left out and counted, and the other
     CHECK(read->refused == 1);
     CHECK(read->services == 1);
     CHECK(names_in(store) ==
-          "\n1.0.0.10.in-addr.arpa PTR good.default.svc.cluster.local.\ndefault.svc exists\n"
+          "\n1.0.0.10.in-addr.arpa PTR good.default\ndefault.svc exists\n"
           "good.default.svc A 10.0.0.1\n");
   }
 }

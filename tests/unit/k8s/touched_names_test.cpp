@@ -137,7 +137,7 @@ TEST_CASE("a slice that changes its Service takes its endpoints along") {
   f.drain();
   CHECK(f.table.names.contains("db-0.web.default.svc"));
   CHECK_FALSE(f.table.names.contains("db-0.db.default.svc"));
-  CHECK(f.table.dump("1.0.2.10.in-addr.arpa") == "\n1.0.2.10.in-addr.arpa PTR db-0.web.default.svc.cluster.local.\n");
+  CHECK(f.table.dump("1.0.2.10.in-addr.arpa") == "\n1.0.2.10.in-addr.arpa PTR db-0.web.default\n");
   f.store.upsert(slice("default/db-1", "", {}, {endpoint({"10.2.0.1"}, "db-0")}));
   f.drain();
   CHECK_FALSE(f.table.names.contains("db-0.web.default.svc"));

@@ -134,20 +134,43 @@ TEST_CASE("behind an alias the records are owned by its target") {
 
 TEST_CASE("PTR records are answered whole or cut") {
   NameContent content;
-  for (int i = 0; i < 30; ++i) content.ptrs.push_back(wire::name("e" + std::to_string(i) + ".svc.cluster.local"));
-  const auto entry = NameEntry::make(labels("1.0.0.10.in-addr.arpa"), content, 5);
+  for (int i = 0; i < 30; ++i) content.ptrs.push_back(labels("e" + std::to_string(i)));
+  const auto entry = NameEntry::make(labels("1.0.0.10") + '\7', content, 5);
+  const auto zone = wire::name("svc.cluster.local");
   Reply whole("1.0.0.10.in-addr.arpa", dns::RRType::ptr);
-  CHECK(copy_ptrs(whole.writer, *entry, {}) == Copied::whole);
+  CHECK(copy_ptrs(whole.writer, *entry, zone, {}) == Copied::whole);
   const auto texts = whole.read().texts(Section::answer);
   REQUIRE(texts.size() == 30);
   CHECK(texts[29] == "1.0.0.10.in-addr.arpa. 5 PTR e29.svc.cluster.local.");
   Reply cut("1.0.0.10.in-addr.arpa", dns::RRType::ptr, 512);
-  CHECK(copy_ptrs(cut.writer, *entry, {}) == Copied::truncated);
+  CHECK(copy_ptrs(cut.writer, *entry, zone, {}) == Copied::truncated);
   CHECK(cut.read().records.size() == 13);
   // An entry has either; the other copies nothing.
   Reply none("1.0.0.10.in-addr.arpa", dns::RRType::cname);
   CHECK(copy_cname(none.writer, *entry, {}) == Copied::whole);
   CHECK(none.read().records.empty());
+}
+
+TEST_CASE("a PTR target that is the address with dashes is put together from the key") {
+  NameContent content;
+  content.ptrs = {labels("10-244-0-7.db.default")};
+  const auto entry = NameEntry::make(labels("7.0.244.10") + '\7', content, 5);
+  const auto zone = wire::name("svc.cluster.local");
+  Reply reply("7.0.244.10.in-addr.arpa", dns::RRType::ptr);
+  CHECK(copy_ptrs(reply.writer, *entry, zone, {}) == Copied::whole);
+  CHECK(reply.read().texts(Section::answer) ==
+        Texts{"7.0.244.10.in-addr.arpa. 5 PTR 10-244-0-7.db.default.svc.cluster.local."});
+}
+
+TEST_CASE("PTR targets that a zone makes too long for a name are left out") {
+  NameContent content;
+  content.ptrs = {labels("a.web.default"), labels("b")};
+  const auto entry = NameEntry::make("\0011\7", content, 5);
+  std::string long_zone;
+  for (int i = 0; i < 126; ++i) long_zone += "z.";
+  Reply reply("1.in-addr.arpa", dns::RRType::ptr);
+  CHECK(copy_ptrs(reply.writer, *entry, wire::name(long_zone), {}) == Copied::whole);
+  CHECK(reply.read().texts(Section::answer) == Texts{"1.in-addr.arpa. 5 PTR b." + long_zone});
 }
 
 TEST_CASE("SRV targets end in the client's spelling of the zone, and their glue points to them") {

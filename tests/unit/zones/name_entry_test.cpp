@@ -32,13 +32,12 @@ std::vector<base::IpAddress> read_addresses(std::span<const std::uint8_t> a, std
   return addresses;
 }
 
-std::vector<dns::DomainName> read_names(std::span<const std::uint8_t> wire) {
-  std::vector<dns::DomainName> names;
-  while (!wire.empty()) {
-    names.push_back(*dns::DomainName::from_wire(wire));
-    wire = wire.subspan(names.back().view().size());
-  }
-  return names;
+std::vector<std::string> read_ptrs(const NameEntry& entry) {
+  std::vector<std::string> targets;
+  PtrTargets ptrs(entry);
+  for (auto target = ptrs.next(); !target.empty(); target = ptrs.next()) targets.push_back(as_text(target));
+  CHECK(ptrs.next().empty());
+  return targets;
 }
 
 /// An SRV record with all that it leads to.
@@ -99,10 +98,10 @@ void check_reads_back(std::string_view key, const NameContent& content, std::uin
   CHECK(entry->has_a() == (entry->a_count() > 0));
   CHECK(entry->has_aaaa() == (entry->aaaa_count() > 0));
   if (content.cname) {
-    CHECK(read_names(entry->cname()) == std::vector{*content.cname});
-    CHECK(entry->ptrs().empty());
+    CHECK(dns::NameView(entry->cname()) == *content.cname);
+    CHECK(read_ptrs(*entry).empty());
   } else {
-    CHECK(read_names(entry->ptrs()) == content.ptrs);
+    CHECK(read_ptrs(*entry) == content.ptrs);
     CHECK(entry->cname().empty());
   }
   CHECK(entry->has_cname() == content.cname.has_value());
@@ -127,7 +126,7 @@ TEST_CASE("whatever form content is packed in, it reads back the same") {
   SUBCASE("no ready endpoints") {
     NameContent content;
     content.presence = Presence::no_ready_endpoints;
-    check_reads_back(web, content, 0xffffffff);
+    check_reads_back(web, content, entry_ttl_max);
   }
   SUBCASE("an endpoint whose target is its own name") {
     check_reads_back(labels("10-0-0-1.web.default.svc"), endpoint("10-0-0-1", "10.0.0.1"), 30);
@@ -176,13 +175,33 @@ TEST_CASE("whatever form content is packed in, it reads back the same") {
   }
   SUBCASE("names") {
     NameContent content;
-    for (int i = 0; i < 40; ++i) content.ptrs.push_back(wire::name("n" + std::to_string(i) + ".web.default.svc"));
+    for (int i = 0; i < 40; ++i) content.ptrs.push_back(labels("n" + std::to_string(i) + ".web.default"));
     check_reads_back("\0011", content, 30);
     content.ptrs.resize(1);
     check_reads_back("\0011", content, 30);
-    content.cname = content.ptrs[0];
+    content.cname = wire::name("web.default.svc.cluster.local");
     content.ptrs.clear();
     check_reads_back("\0011", content, 30);
+  }
+  SUBCASE("a target that is the address in the key with dashes, or nearly") {
+    for (const std::string_view octets : {"1.2.3.4", "255.244.133.122", "0.10.244.10", "10.10.10.10"}) {
+      const std::string v4 = labels(octets) + '\7';
+      for (const std::string_view target :
+           {"4-3-2-1.web.default", "122-133-244-255.web.default", "10-244-10-0.web.default", "10-10-10-10.web.default",
+            "10-10-10-10.web.default.more", "10-10-10-10.web", "10-10-10-10", "10-10-10-1.web.default"}) {
+        NameContent content;
+        content.ptrs = {labels(target)};
+        check_reads_back(v4, content, 30);
+        check_reads_back(labels(octets), content, 30);  // without the octet behind it
+        check_reads_back("", content, 30);
+        content.addresses = {ip("10.0.0.1"), ip("fd00::1")};
+        content.srvs = {{.port = 80, .target = 0}};
+        content.targets = {{"a", {ip("10.0.0.2")}}};
+        check_reads_back(v4, content, 30);
+        content.ptrs.push_back(labels("other.web.default"));
+        check_reads_back(v4, content, 30);
+      }
+    }
   }
   SUBCASE("counts around the width of their octet") {
     for (const unsigned count : {1u, 253u, 254u, 255u, 256u, 257u, 1000u}) {
@@ -251,7 +270,11 @@ TEST_CASE("what a large cluster has most of takes few octets") {
   endpoint.srvs = {{.port = 8080, .target = 0}, {.port = 9090, .target = 0}};
   endpoint.srv_weight = 50;
   const std::string key = labels("10-100-123-213.svc-000123.ns-00123.svc");
-  CHECK(NameEntry::make(key, endpoint, 30)->octets() <= key.size() + 20);
+  CHECK(NameEntry::make(key, endpoint, 30)->octets() == key.size() + 17);
+  // Of its reverse name, whatever octets tell it from others.
+  NameContent reverse;
+  reverse.ptrs = {labels("10-100-123-213.svc-000123.ns-00123")};
+  CHECK(NameEntry::make(labels("213.123.100.10") + '\7', reverse, 30)->octets() == 40);
   // One endpoint more in a headless Service: its address twice, and an octet.
   NameContent service = addresses({"10.100.123.213"});
   service.srv_suffix = labels("svc-000123.ns-00123.svc");
@@ -275,7 +298,7 @@ TEST_CASE("equal content in any order makes equal entries; any difference makes 
     content.targets = {{"a", {ip("10.0.0.9"), ip("10.0.0.3"), ip("2001:db8::9")}}};
     content.srvs = {{.port = 80, .target = 0}};
     content.srv_weight = 100;
-    content.ptrs = {wire::name("web.default.svc.cluster.local")};
+    content.ptrs = {labels("web.default")};
     change(content);
     return NameEntry::make("\3web", content, 5);
   };
@@ -291,10 +314,15 @@ TEST_CASE("equal content in any order makes equal entries; any difference makes 
   CHECK_FALSE(*original == *make([](NameContent& c) { c.presence = Presence::no_ready_endpoints; }));
   CHECK_FALSE(*original == *make([](NameContent& c) { c.ptrs.clear(); }));
   CHECK_FALSE(*original == *make([](NameContent& c) {
-    c.cname = c.ptrs[0];  // the same octets, another type
+    c.cname = wire::name("web.default");  // the same octets, another type
     c.ptrs.clear();
   }));
   CHECK_FALSE(*original == *NameEntry::make("\3web", {}, 5));
+}
+
+TEST_CASE("a TTL longer than an entry can hold is the longest that it can") {
+  CHECK(NameEntry::make("\1a", {}, entry_ttl_max)->ttl() == entry_ttl_max);
+  CHECK(NameEntry::make("\1a", {}, entry_ttl_max + 1)->ttl() == entry_ttl_max);
 }
 
 TEST_CASE("content that no message could hold is left out, not written past its count") {
