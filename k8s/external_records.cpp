@@ -53,17 +53,15 @@ ExternalRecords::ExternalRecords(const Service& service, std::span<const ReadySl
   records_.emplace(shown_, std::span<const ReadySlice>(), options_);
 }
 
-std::optional<zones::NameContent> ExternalRecords::content(std::string_view name) const {
-  if (!records_) return std::nullopt;
-  auto content = records_->content(name);
-  if (!content) return std::nullopt;
-  if (!content->srvs.empty()) content->srv_suffix = external_suffix(shown_.key);
-  if (alias_ && !content->addresses.empty()) {
-    content->addresses.clear();
-    for (auto& target : content->targets) target.addresses.clear();
-    content->cname = alias_;
+bool ExternalRecords::fill(std::string_view name, zones::NameContent& content) const {
+  if (!records_ || !records_->fill(name, content)) return false;
+  if (!content.srvs.empty()) content.srv_suffix = external_suffix(shown_.key);
+  if (alias_ && !content.addresses.empty()) {
+    content.addresses.clear();
+    for (auto& target : content.targets) target.addresses.clear();
+    content.cname = alias_;
   }
-  return content;
+  return true;
 }
 
 }  // namespace fairlead::k8s

@@ -42,7 +42,7 @@ class ExternalRecords {
   ExternalRecords& operator=(const ExternalRecords&) = delete;
 
   /// What the name has; nothing when it does not exist. With a `cname`, SRV records lead to that and not to a target.
-  std::optional<zones::NameContent> content(std::string_view name) const;
+  bool fill(std::string_view name, zones::NameContent& content) const;
 
  private:
   Service shown_;  // as a Service of the cluster with such addresses

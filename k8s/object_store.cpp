@@ -45,6 +45,7 @@ std::vector<T> difference(const std::vector<T>& a, const std::vector<T>& b) {
 
 template <typename T>
 void sort_unique(std::vector<T>& values) {
+  if (values.size() < 2) return;
   std::ranges::sort(values);
   const auto repeated = std::ranges::unique(values);
   values.erase(repeated.begin(), repeated.end());
@@ -82,6 +83,24 @@ int place_of(std::string_view name) {
   }
   if (last.size() == name.size()) return 0;
   return last.substr(1).starts_with('_') ? 2 : 1;
+}
+
+struct PlacedName {
+  int place;
+  std::string name;
+  friend auto operator<=>(const PlacedName&, const PlacedName&) = default;
+};
+
+// Once each, in the order in which they are to be published.
+std::vector<PlacedName> in_order(std::vector<std::string> names) {
+  std::vector<PlacedName> placed;
+  placed.reserve(names.size());
+  for (auto& name : names) {
+    const int place = place_of(name);
+    placed.push_back({place, std::move(name)});
+  }
+  sort_unique(placed);
+  return placed;
 }
 
 }  // namespace
@@ -219,7 +238,7 @@ void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std:
   const Listing& listing = listings_[index_of(Kind::endpoint_slice)];
   if (last_change && listing.is_listed && !listing.is_running && !services_[service].packed.empty() &&
       dated_changes_.size() < dated_changes_max) {
-    dated_changes_.push_back({decode(services_[service]).headless, *last_change});
+    dated_changes_.push_back({is_headless_service(services_[service].packed), *last_change});
   }
 }
 
@@ -404,12 +423,11 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
   const auto left = all_changed ? before.addresses : difference(before.addresses, after.addresses);
   const auto came = all_changed ? after.addresses : difference(after.addresses, before.addresses);
   if (is_visible(service) || service.is_published) {
-    std::vector<std::string> names;
+    std::vector<std::string>& names = touched(slice.service).names;
     for (const auto& address : left) append_endpoint_names(before, address, names);
     for (const auto& address : came) append_endpoint_names(after, address, names);
-    for (auto& name : names) touch(slice.service, std::move(name));
   }
-  const bool is_headless = !service.packed.empty() && decode(service).headless;
+  const bool is_headless = is_headless_service(service.packed);
   // When the whole Service waits to be looked at, it may have been headless when it was published: the names of ports
   // that this slice had are found nowhere else any more.
   const auto pending = touched_services_.find(slice.service);
@@ -519,38 +537,36 @@ void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writ
   const bool was_published = std::exchange(entry.is_published, is_shown);
   if (!is_shown && !was_published) return;
 
-  std::vector<std::string> names = std::move(changes.names);
+  std::vector<std::string> touched_names = std::move(changes.names);
   if (changes.all_names) {
-    std::ranges::move(possible_names(service ? &*service : nullptr, slices, options_.records.zonal),
-                      std::back_inserter(names));
+    append_possible_names(service ? &*service : nullptr, slices, options_.records.zonal, touched_names);
   }
-  std::ranges::sort(names, [](const std::string& a, const std::string& b) {
-    return std::pair(place_of(a), std::string_view(a)) < std::pair(place_of(b), std::string_view(b));
-  });
-  const auto repeated = std::ranges::unique(names);
-  names.erase(repeated.begin(), repeated.end());
+  const auto names = in_order(std::move(touched_names));
 
   const std::string suffix = to_lower(service_suffix(key_of(entry)));
   std::optional<ServiceRecords> records;
   if (is_shown) records.emplace(*service, slices, options_.records);
-  for (const auto& name : names) {
-    std::string key = name + suffix;
-    if (const auto content = records ? records->content(name) : std::nullopt) {
-      writer.put_forward(key, *content);
+  std::string key;
+  for (const auto& [place, name] : names) {
+    key.assign(name).append(suffix);
+    zones::NameContent content;
+    if (records && records->fill(name, content)) {
+      writer.put_forward(key, content);
     } else {
-      erased.names.push_back(std::move(key));
+      erased.names.push_back(key);
     }
   }
   if (!options_.external) return;
   const std::string external = to_lower(external_suffix(key_of(entry)));
   std::optional<ExternalRecords> external_records;
   if (is_shown) external_records.emplace(*service, slices, options_.records, *options_.external);
-  for (const auto& name : names) {
-    std::string key = name + external;
-    if (const auto content = external_records ? external_records->content(name) : std::nullopt) {
-      writer.put_external(key, *content);
+  for (const auto& [place, name] : names) {
+    key.assign(name).append(external);
+    zones::NameContent content;
+    if (external_records && external_records->fill(name, content)) {
+      writer.put_external(key, content);
     } else {
-      erased.external_names.push_back(std::move(key));
+      erased.external_names.push_back(key);
     }
   }
 }

@@ -148,6 +148,11 @@ Service unpack_service(std::string_view packed, ObjectKey key) {
   return service;
 }
 
+bool is_headless_service(std::string_view packed) {
+  Reader reader(packed);
+  return !packed.empty() && (reader.u8() & ~has_external) == 1;
+}
+
 std::string pack(const ReadySlice& slice) {
   std::string out;
   put_ports(out, slice.ports, slice.source_cluster.empty() ? 0 : has_cluster);
@@ -194,6 +199,7 @@ std::vector<std::string_view> labels_of(std::string_view packed, const base::IpA
   while (!reader.at_end()) {
     const std::uint8_t flags = reader.u8();
     const auto found = reader.take((flags & is_v6) != 0 ? 16 : 4);
+    if (flags == 0 && found != wanted) continue;  // nearly all
     const auto label = (flags & has_label) != 0 ? reader.take(reader.u8()) : std::string_view();
     if ((flags & has_topology_zone) != 0) reader.take(reader.u8());
     if (found == wanted) labels.push_back(label);

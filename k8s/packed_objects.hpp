@@ -26,6 +26,8 @@ inline constexpr std::size_t external_name_octets_max = 4 * dns::name_octets_max
 std::string pack(const Service& service);
 /// Reads whatever it is given; what pack() did not make packs into something else.
 Service unpack_service(std::string_view packed, ObjectKey key);
+/// What unpack_service() would say; false for an empty string.
+bool is_headless_service(std::string_view packed);
 
 std::string pack(const ReadySlice& slice);
 /// As unpack_service(). Looks at `packed`.

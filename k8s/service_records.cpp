@@ -1,6 +1,7 @@
 #include "k8s/service_records.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <ranges>
 #include <tuple>
 #include <utility>
@@ -10,11 +11,21 @@ namespace {
 
 char lower(char c) { return static_cast<char>(dns::to_lower(static_cast<std::uint8_t>(c))); }
 
+// Eight octets at a time: addresses with dashes differ late.
+std::size_t common_octets(const char* a, const char* b, std::size_t at, std::size_t end) {
+  for (std::uint64_t x, y; at + sizeof x <= end; at += sizeof x) {
+    std::memcpy(&x, a + at, sizeof x);
+    std::memcpy(&y, b + at, sizeof y);
+    if (x != y) break;
+  }
+  while (at < end && a[at] == b[at]) ++at;
+  return at;
+}
+
 std::strong_ordering compare_ignoring_case(std::string_view a, std::string_view b) {
   // Names are in lower case nearly always: only where octets differ does their case matter.
   const std::size_t common = std::min(a.size(), b.size());
-  for (std::size_t i = 0; i < common; ++i) {
-    if (a[i] == b[i]) continue;
+  for (std::size_t i = 0; (i = common_octets(a.data(), b.data(), i, common)) < common; ++i) {
     if (const auto order = static_cast<unsigned char>(lower(a[i])) <=> static_cast<unsigned char>(lower(b[i]));
         order != 0) {
       return order;
@@ -78,6 +89,7 @@ std::uint16_t weight_of(std::size_t pairs) {
 
 template <typename Range>
 void sort_unique(Range& range) {
+  if (range.size() < 2) return;
   std::ranges::sort(range);
   const auto repeated = std::ranges::unique(range);
   range.erase(repeated.begin(), repeated.end());
@@ -182,8 +194,9 @@ void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names
   }
 }
 
-std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal) {
-  std::vector<std::string> names{""};
+void append_possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal,
+                           std::vector<std::string>& names) {
+  names.emplace_back();
   if (zonal) names.emplace_back(zonal_branch);
   if (service != nullptr) append_port_names(service->ports, names);
   for (const auto& slice : slices) {
@@ -191,12 +204,14 @@ std::vector<std::string> possible_names(const Service* service, std::span<const 
     if (zonal) append_zonal_names(slice, names);
     for (const auto& address : slice.addresses) append_endpoint_names(slice, address, names);
   }
-  sort_unique(names);
-  return names;
 }
 
 ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlice> slices, const RecordOptions& options)
-    : service_(service), slices_(slices), options_(options) {
+    : service_(service),
+      slices_(slices),
+      options_(options),
+      suffix_(service_suffix(service.key)),
+      all_offers_(offers_of([](const EndpointPort&) { return true; })) {
   std::size_t count = 0;
   for (const auto& slice : slices) count += slice.addresses.size();
   items_.reserve(count);
@@ -212,82 +227,79 @@ ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlic
   });
 }
 
-std::optional<zones::NameContent> ServiceRecords::content(std::string_view name) const {
+bool ServiceRecords::fill(std::string_view name, zones::NameContent& content) const {
   if (service_.type == Service::Type::external_name) {
     // No label left of it exists; its ports and slices mean nothing.
-    if (!name.empty()) return std::nullopt;
-    auto target = external_target(service_.external_name);
-    if (!target) return std::nullopt;
-    zones::NameContent content;
-    content.cname = std::move(target);
-    return content;
+    if (name.empty()) content.cname = external_target(service_.external_name);
+    return content.cname.has_value();
   }
-  if (options_.no_endpoints && service_.headless) return std::nullopt;
-  if (name.empty()) return service_content();
-  if (name.ends_with(zonal_branch)) return zonal_content(name);
+  if (options_.no_endpoints && service_.headless) return false;
+  if (name.empty()) return fill_service(content);
+  if (name.ends_with(zonal_branch)) return fill_topology_zone(name, content);
 
   // Without endpoints there is nothing to be ignored for: `noendpoints` does not look at them.
   const bool is_empty = items_.empty() && !options_.no_endpoints;
-  if (is_empty && (service_.headless || options_.ignore_empty_services)) return std::nullopt;
+  if (is_empty && (service_.headless || options_.ignore_empty_services)) return false;
 
   const std::string_view first = name.substr(1, static_cast<unsigned char>(name[0]));
   const std::string_view rest = name.substr(1 + first.size());
   if (!rest.empty()) {
     const std::string_view second = rest.substr(1);
     // As CoreDNS tells them apart; both labels of a port come with their underscores here.
-    if (options_.clusterset && !first.starts_with('_')) return endpoint_content(first, second);
-    return port_content(first, second);
+    if (options_.clusterset && !first.starts_with('_')) return fill_endpoint(first, second, content);
+    return fill_port(first, second, content);
   }
-  if (options_.clusterset && has_cluster(first)) return zones::NameContent{};
-  if (auto endpoint = endpoint_content(first, {})) return endpoint;
-  if (has_port_of(first)) return zones::NameContent{};
-  return std::nullopt;
+  if (options_.clusterset && has_cluster(first)) return true;
+  return fill_endpoint(first, {}, content) || has_port_of(first);
 }
 
-std::optional<zones::NameContent> ServiceRecords::service_content() const {
+bool ServiceRecords::fill_service(zones::NameContent& content) const {
   const bool is_empty = items_.empty() && !options_.no_endpoints;
   if (is_empty && (service_.headless || options_.ignore_empty_services)) {
-    zones::NameContent content;
     content.presence = zones::Presence::no_ready_endpoints;
-    return content;
+  } else if (service_.headless) {
+    add_endpoints(items_, all_offers_, content);
+  } else {
+    add_cluster_ips([](const ServicePort&) { return true; }, content);
   }
-  if (service_.headless) return endpoints_content(items_, [](const EndpointPort&) { return true; });
-  return cluster_ip_content([](const ServicePort&) { return true; });
+  return true;
 }
 
-std::optional<zones::NameContent> ServiceRecords::endpoint_content(std::string_view label,
-                                                                   std::string_view cluster) const {
-  if (options_.no_endpoints) return std::nullopt;
+bool ServiceRecords::fill_endpoint(std::string_view label, std::string_view cluster,
+                                   zones::NameContent& content) const {
+  if (options_.no_endpoints) return false;
   const Name name{label, cluster};
   const auto named = std::ranges::equal_range(
       items_, name, [](const Name& a, const Name& b) { return compare_names(a, b) < 0; },
       [](const Item& item) { return Name{item.label, item.cluster}; });
-  if (named.empty()) return std::nullopt;
-  auto content = endpoints_content({named.begin(), named.end()}, [](const EndpointPort&) { return true; });
+  if (named.empty()) return false;
+  add_endpoints({named.begin(), named.end()}, all_offers_, content);
   // As CoreDNS: the endpoints behind a ClusterIP can be asked for, but are not listed.
   content.in_transfers = service_.headless;
-  return content;
+  return true;
 }
 
-std::optional<zones::NameContent> ServiceRecords::port_content(std::string_view port, std::string_view protocol) const {
+bool ServiceRecords::fill_port(std::string_view port, std::string_view protocol, zones::NameContent& content) const {
   if (!service_.headless) {
     const auto selects = [&](const ServicePort& p) { return is_port(p, port, protocol); };
-    if (!std::ranges::any_of(service_.ports, selects)) return std::nullopt;
-    return cluster_ip_content(selects);
+    if (!std::ranges::any_of(service_.ports, selects)) return false;
+    add_cluster_ips(selects, content);
+    return true;
   }
   const auto selects = [&](const EndpointPort& p) { return is_port(p, port, protocol); };
   std::vector<Item> carrying;
   for (const auto& item : items_) {
     if (std::ranges::any_of(slices_[item.slice].ports, selects)) carrying.push_back(item);
   }
-  if (carrying.empty()) return std::nullopt;
-  return endpoints_content(carrying, selects);
+  if (carrying.empty()) return false;
+  add_endpoints(carrying, offers_of(selects), content);
+  return true;
 }
 
 // Of headless Services alone, but of those without ready endpoints too: a topology zone without endpoints is NODATA.
-std::optional<zones::NameContent> ServiceRecords::zonal_content(std::string_view name) const {
-  if (!options_.zonal || !service_.headless) return std::nullopt;
-  if (name == zonal_branch) return zones::NameContent{};
+bool ServiceRecords::fill_topology_zone(std::string_view name, zones::NameContent& content) const {
+  if (!options_.zonal || !service_.headless) return false;
+  if (name == zonal_branch) return true;
   std::vector<Item> within;
   std::string_view last;  // neighbours mostly share their zone
   bool is_within = false;
@@ -295,16 +307,15 @@ std::optional<zones::NameContent> ServiceRecords::zonal_content(std::string_view
     if (item.topology_zone != last) is_within = zonal_name(last = item.topology_zone) == name;
     if (is_within) within.push_back(item);
   }
-  if (within.empty()) return std::nullopt;
-  auto content = endpoints_content(within, [](const EndpointPort&) { return true; });
+  if (within.empty()) return false;
+  add_endpoints(within, all_offers_, content);
   content.in_transfers = false;
-  return content;
+  return true;
 }
 
 template <typename Selects>
-zones::NameContent ServiceRecords::cluster_ip_content(Selects selects) const {
-  zones::NameContent content;
-  content.addresses = service_.cluster_ips;
+void ServiceRecords::add_cluster_ips(Selects selects, zones::NameContent& content) const {
+  content.addresses.assign(service_.cluster_ips.begin(), service_.cluster_ips.end());
   std::size_t ports = 0;
   for (const auto& port : service_.ports) {
     if (!selects(port)) continue;
@@ -316,20 +327,14 @@ zones::NameContent ServiceRecords::cluster_ip_content(Selects selects) const {
     }
   }
   if (service_.cluster_ips.empty()) content.srvs.clear();  // not yet allocated: there is nowhere to connect to
-  if (content.srvs.empty()) return content;
+  if (content.srvs.empty()) return;
   content.srv_weight = weight_of(ports * service_.cluster_ips.size());
-  content.srv_suffix = service_suffix(service_.key);
-  content.targets.push_back({.label = "", .addresses = service_.cluster_ips});
-  return content;
+  content.srv_suffix = suffix_;
+  content.targets.push_back({.label = "", .addresses = {service_.cluster_ips.begin(), service_.cluster_ips.end()}});
 }
 
 template <typename Selects>
-zones::NameContent ServiceRecords::endpoints_content(std::span<const Item> items, Selects selects) const {
-  // What each slice offers, worked out once: a slice has up to a thousand endpoints.
-  struct Offer {
-    std::vector<std::uint16_t> ports;  // distinct numbers
-    std::size_t count = 0;             // with repetitions; a slice without ports counts once, as in CoreDNS
-  };
+std::vector<ServiceRecords::Offer> ServiceRecords::offers_of(Selects selects) const {
   std::vector<Offer> offers(slices_.size());
   for (std::size_t i = 0; i < slices_.size(); ++i) {
     for (const auto& port : slices_[i].ports) {
@@ -340,14 +345,19 @@ zones::NameContent ServiceRecords::endpoints_content(std::span<const Item> items
     if (slices_[i].ports.empty()) offers[i].count = 1;
     sort_unique(offers[i].ports);
   }
+  return offers;
+}
 
-  zones::NameContent content;
+void ServiceRecords::add_endpoints(std::span<const Item> items, std::span<const Offer> offers,
+                                   zones::NameContent& content) const {
   std::size_t pairs = 0;
   std::vector<std::uint16_t> ports;  // of the target at hand
   for (auto item = items.begin(); item != items.end();) {
     const auto end =
         std::find_if(item, items.end(), [&](const Item& other) { return compare_names(other, *item) != 0; });
-    zones::NameContent::Target target{.label = item->label, .addresses = {}, .parent = std::string(item->cluster)};
+    auto& target = content.targets.emplace_back();
+    target.label = item->label;
+    target.parent = item->cluster;
     ports.clear();
     for (; item != end; ++item) {
       const Offer& offer = offers[item->slice];
@@ -358,19 +368,20 @@ zones::NameContent ServiceRecords::endpoints_content(std::span<const Item> items
       ports.insert(ports.end(), offer.ports.begin(), offer.ports.end());
     }
     sort_unique(ports);
-    if (ports.empty() || content.srvs.size() + ports.size() > addresses_max) continue;
+    if (ports.empty() || content.srvs.size() + ports.size() > addresses_max) {
+      content.targets.pop_back();
+      continue;
+    }
     sort_unique(target.addresses);
     for (const auto port : ports) {
-      content.srvs.push_back({.port = port, .target = static_cast<std::uint16_t>(content.targets.size())});
+      content.srvs.push_back({.port = port, .target = static_cast<std::uint16_t>(content.targets.size() - 1)});
     }
-    content.targets.push_back(std::move(target));
   }
   sort_unique(content.addresses);
   if (!content.srvs.empty()) {
     content.srv_weight = weight_of(pairs);
-    content.srv_suffix = service_suffix(service_.key);
+    content.srv_suffix = suffix_;
   }
-  return content;
 }
 
 bool ServiceRecords::has_cluster(std::string_view id) const {

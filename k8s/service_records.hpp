@@ -75,9 +75,10 @@ inline constexpr std::string_view zonal_branch = "\5_zone";
 /// "\2z1\3pin\5_zone"; nothing for what cannot be asked for. A topology zone may have dots.
 std::optional<std::string> zonal_name(std::string_view topology_zone);
 
-/// All names that the Service (null: none) and the slices can have under any options, "" included, sorted. Zonal ones
-/// are left out unless they are served.
-std::vector<std::string> possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal = false);
+/// Appends all names that the Service (null: none) and the slices can have under any options, "" included; some may
+/// come twice. Zonal ones are left out unless they are served.
+void append_possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal,
+                           std::vector<std::string>& names);
 /// The names of ports with their empty non-terminals, for one list of ports.
 void append_port_names(std::span<const ServicePort> ports, std::vector<std::string>& names);
 void append_port_names(std::span<const EndpointPort> ports, std::vector<std::string>& names);
@@ -91,8 +92,8 @@ class ServiceRecords {
  public:
   ServiceRecords(const Service& service, std::span<const ReadySlice> slices, const RecordOptions& options);
 
-  /// What the name has; nothing when it does not exist.
-  std::optional<zones::NameContent> content(std::string_view name) const;
+  /// Puts what the name has into `content`, which is as new; false when the name does not exist.
+  bool fill(std::string_view name, zones::NameContent& content) const;
 
  private:
   struct Item {
@@ -103,21 +104,29 @@ class ServiceRecords {
     std::string_view cluster;
   };
 
-  std::optional<zones::NameContent> service_content() const;
-  std::optional<zones::NameContent> endpoint_content(std::string_view label, std::string_view cluster) const;
-  std::optional<zones::NameContent> port_content(std::string_view port, std::string_view protocol) const;
-  std::optional<zones::NameContent> zonal_content(std::string_view name) const;
+  bool fill_service(zones::NameContent& content) const;
+  bool fill_endpoint(std::string_view label, std::string_view cluster, zones::NameContent& content) const;
+  bool fill_port(std::string_view port, std::string_view protocol, zones::NameContent& content) const;
+  bool fill_topology_zone(std::string_view name, zones::NameContent& content) const;
+  // What each slice offers, worked out once: a slice has up to a thousand endpoints.
+  struct Offer {
+    std::vector<std::uint16_t> ports;  // distinct numbers
+    std::size_t count = 0;             // with repetitions; a slice without ports counts once, as in CoreDNS
+  };
   template <typename Selects>
-  zones::NameContent endpoints_content(std::span<const Item> items, Selects selects) const;
+  std::vector<Offer> offers_of(Selects selects) const;
+  void add_endpoints(std::span<const Item> items, std::span<const Offer> offers, zones::NameContent& content) const;
   template <typename Selects>
-  zones::NameContent cluster_ip_content(Selects selects) const;
+  void add_cluster_ips(Selects selects, zones::NameContent& content) const;
   bool has_port_of(std::string_view protocol_label) const;
   bool has_cluster(std::string_view id) const;
 
   const Service& service_;
   std::span<const ReadySlice> slices_;
   const RecordOptions& options_;
-  std::vector<Item> items_;  // sorted by label without case, label, address
+  std::string suffix_;
+  std::vector<Offer> all_offers_;  // of all ports
+  std::vector<Item> items_;        // sorted by label without case, label, address
 };
 
 }  // namespace fairlead::k8s
