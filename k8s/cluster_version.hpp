@@ -14,11 +14,19 @@
 namespace fairlead::k8s {
 
 /// The table that is read.
-enum class ClusterPart : std::uint8_t { forward, reverse, clusterset };
+enum class ClusterPart : std::uint8_t { forward, reverse, clusterset, external, external_reverse };
+
+constexpr bool is_external(ClusterPart part) {
+  return part == ClusterPart::external || part == ClusterPart::external_reverse;
+}
+constexpr bool is_reverse(ClusterPart part) {
+  return part == ClusterPart::reverse || part == ClusterPart::external_reverse;
+}
 
 struct ClusterVersion {
   std::uint32_t serial = 0;
-  ApexNameservers apex;
+  ApexNameservers apex;                                          // of the cluster's own zones
+  std::optional<ExternalTable::Nameserver> external_nameserver;  // of external ones
   zones::TableVersion names;
 };
 

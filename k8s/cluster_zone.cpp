@@ -4,7 +4,6 @@
 #include <mutex>
 #include <utility>
 
-#include "k8s/cluster_apex.hpp"
 #include "zones/name_table.hpp"
 
 namespace fairlead::k8s {
@@ -19,9 +18,8 @@ constexpr std::size_t run_names = 256;
 // Names without anything to send that a slice looks at.
 constexpr std::size_t slice_names = 1024;
 
-constexpr std::size_t service_labels = 3;  // <service>.<namespace>.svc
-constexpr std::size_t port_labels = 5;
-constexpr std::uint16_t cluster_ip_weight = 100;  // as CoreDNS, whatever a query gets
+constexpr std::size_t port_labels = 2;         // in front of the Service's
+constexpr std::uint16_t service_weight = 100;  // as CoreDNS, whatever a query gets
 
 Octets as_octets(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
@@ -61,7 +59,10 @@ struct ClusterZone::Mailbox {
 };
 
 ClusterZone::ClusterZone(std::shared_ptr<Cluster> cluster, ClusterZoneOptions options, std::function<void()> wake)
-    : cluster_(std::move(cluster)), options_(std::move(options)), mailbox_(std::make_shared<Mailbox>()) {
+    : cluster_(std::move(cluster)),
+      options_(std::move(options)),
+      service_labels_(is_external(options_.part) ? 2 : 3),  // <service>.<namespace>, and "svc" in a cluster's zone
+      mailbox_(std::make_shared<Mailbox>()) {
   mailbox_->wake = std::move(wake);
 }
 
@@ -98,7 +99,7 @@ ClusterZone::Step ClusterZone::next(zones::ZoneRecord& record) {
   const Pending& pending = pending_[pending_at_++];
   record = {.owner = owner_.view(),
             .type = pending.type,
-            .ttl = pending.type == RRType::soa ? std::min(ttl_, soa_ttl_max) : ttl_,
+            .ttl = pending.type == RRType::soa ? options_.soa_ttl : ttl_,
             .rdata = Octets(rdata_).subspan(pending.offset, pending.octets)};
   return Step::record;
 }
@@ -125,7 +126,7 @@ ClusterZone::Step ClusterZone::sort_some() {
     const NameEntry* const entry = left.back();
     left.pop_back();
     if (is_sent(*entry)) items_.push_back({entry, rank_of(*entry)});
-    if (options_.part == ClusterPart::reverse || nameservers_.empty() || !entry->in_transfers()) continue;
+    if (is_reverse(options_.part) || nameservers_.empty() || !entry->in_transfers()) continue;
     const auto nameserver = nameservers_.find(entry->key());
     if (nameserver != nameservers_.end()) nameserver->second.is_sent = entry->has_a() || entry->has_aaaa();
   }
@@ -142,7 +143,7 @@ ClusterZone::Step ClusterZone::sort_some() {
 bool ClusterZone::is_sent(const NameEntry& entry) const {
   if (!entry.in_transfers()) return false;
   const std::string_view key = entry.key();
-  if (options_.part == ClusterPart::reverse) {
+  if (is_reverse(options_.part)) {
     const std::string_view zone = reverse_key(options_.zone.view());
     if (!entry.has_ptr() || !key.ends_with(zone)) return false;
     // On a label's boundary.
@@ -150,16 +151,18 @@ bool ClusterZone::is_sent(const NameEntry& entry) const {
     while (at < key.size() - zone.size()) at += 1 + static_cast<unsigned char>(key[at]);
     return at == key.size() - zone.size();
   }
-  if (key.size() + options_.zone.view().size() > dns::name_octets_max || !key.ends_with("\3svc")) return false;
+  if (key.size() + options_.zone.view().size() > dns::name_octets_max) return false;
   const std::size_t labels = count_labels(key);
-  return labels >= service_labels && labels <= port_labels;
+  if (labels < service_labels_ || labels > service_labels_ + port_labels) return false;
+  const std::string_view branch = skip_labels(key, labels - 1);
+  // A Namespace with the name of the apex is hidden by it.
+  return is_external(options_.part) ? branch != skip_labels(options_.apex.nameserver, 1) : branch == "\3svc";
 }
 
 std::uint64_t ClusterZone::rank_of(const NameEntry& entry) const {
   const std::string_view key = entry.key();
   const std::size_t labels = count_labels(key);
-  const std::size_t kept =
-      options_.part != ClusterPart::reverse ? service_labels : labels - std::min<std::size_t>(1, labels);
+  const std::size_t kept = is_reverse(options_.part) ? labels - std::min<std::size_t>(1, labels) : service_labels_;
   const std::string_view tail = skip_labels(key, labels - kept);
   std::uint64_t rank = 0;
   for (std::size_t i = 1; i <= 6; ++i) rank = rank << 8 | (i < tail.size() ? static_cast<unsigned char>(tail[i]) : 0);
@@ -228,17 +231,20 @@ void ClusterZone::begin_apex() {
   const std::size_t step = apex_step_++;
   ttl_ = options_.ttl;
   begin_name({});
-  if (step == 0) return add(RRType::soa, soa_rdata(options_.zone, {}, version_.serial, options_.ttl));
+  if (step == 0) return add(RRType::soa, soa_rdata(options_.zone, options_.apex, version_.serial, options_.ttl));
   if (step == 1) {
     for (const auto& nameserver : nameservers) add_name(RRType::ns, nameserver.relative_name);
-    if (nameservers.empty()) add_name(RRType::ns, nameserver_prefix);
+    if (nameservers.empty()) add_name(RRType::ns, options_.apex.nameserver);
     return;
   }
   const auto add_addresses = [&](std::string_view name, std::span<const base::IpAddress> addresses) {
     if (!begin_name(as_octets(name))) return;
     for (const auto& address : addresses) add(address.is_v4() ? RRType::a : RRType::aaaa, address.octets());
   };
-  if (nameservers.empty()) return add_addresses(nameserver_prefix, options_.nameserver_addresses);
+  if (nameservers.empty()) {
+    const auto& external = version_.external_nameserver;
+    return add_addresses(options_.apex.nameserver, external ? external->addresses : options_.nameserver_addresses);
+  }
   const auto& [key, nameserver] = *std::next(nameservers_.begin(), static_cast<std::ptrdiff_t>(step - 2));
   if (nameserver.is_sent) return;
   add_addresses(nameservers[nameserver.index].relative_name, nameservers[nameserver.index].addresses);
@@ -246,21 +252,23 @@ void ClusterZone::begin_apex() {
 
 void ClusterZone::expand(const NameEntry& entry) {
   ttl_ = entry.ttl();
-  if (options_.part != ClusterPart::reverse) {
+  if (!is_reverse(options_.part)) {
     if (begin_name(as_octets(entry.key()))) expand_forward(entry);
     return;
   }
   owner_ = reverse_name(entry.key());
+  const ClusterTable& table = cluster_->table();
+  const dns::NameView ptr_zone = is_external(options_.part) ? table.external->ptr_zone : table.ptr_zone;
   zones::PtrTargets targets(entry);
   for (Octets target = targets.next(); !target.empty(); target = targets.next()) {
     add(RRType::ptr, target);
-    end_with(cluster_->table().ptr_zone.view());
+    end_with(ptr_zone);
   }
 }
 
 void ClusterZone::expand_forward(const NameEntry& entry) {
   const std::size_t labels = count_labels(entry.key());
-  const bool is_port = labels == port_labels && entry.key()[1] == '_';
+  const bool is_port = labels == service_labels_ + port_labels && entry.key()[1] == '_';
   if (!is_port) {
     const auto add_all = [&](RRType type, Octets addresses, std::size_t octets) {
       for (; !addresses.empty(); addresses = addresses.subspan(octets)) add(type, addresses.first(octets));
@@ -268,12 +276,16 @@ void ClusterZone::expand_forward(const NameEntry& entry) {
     add_all(RRType::a, entry.a_addresses(), 4);
     add_all(RRType::aaaa, entry.aaaa_addresses(), 16);
   }
-  if (entry.has_cname()) add(RRType::cname, entry.cname());
-  if (!entry.has_srv() || (!is_port && labels != service_labels)) return;
-  // SRV records of a ClusterIP lead to the Service itself, those of a headless Service to its endpoints.
+  if (entry.has_cname() && !is_port) return add(RRType::cname, entry.cname());
+  if (!entry.has_srv()) return;
   zones::SrvRecords srvs(entry);
+  if (entry.has_cname()) return add_alias_srvs(srvs, entry.cname());
+  // SRV records of a ClusterIP lead to the Service itself, those of a headless Service to its endpoints.
   const bool leads_to_service = srvs.target_count() == 1 && srvs.target(0).label().empty();
-  if (is_port || leads_to_service) add_srvs(srvs, leads_to_service ? cluster_ip_weight : srvs.weight());
+  const bool is_at_service = labels == service_labels_ && leads_to_service;
+  if (is_port || is_at_service || is_external(options_.part)) {
+    add_srvs(srvs, leads_to_service ? service_weight : srvs.weight());
+  }
 }
 
 void ClusterZone::add_srvs(zones::SrvRecords& srvs, std::uint16_t weight) {
@@ -290,6 +302,17 @@ void ClusterZone::add_srvs(zones::SrvRecords& srvs, std::uint16_t weight) {
     rdata_.insert(rdata_.end(), label.begin(), label.end());
     rdata_.insert(rdata_.end(), suffix.begin(), suffix.end());
     end_with(options_.zone.view());
+  }
+}
+
+void ClusterZone::add_alias_srvs(const zones::SrvRecords& srvs, Octets target) {
+  for (std::size_t i = 0; i < srvs.count(); ++i) {
+    std::uint8_t numbers[6] = {};
+    dns::write_u16(numbers + 2, service_weight);
+    dns::write_u16(numbers + 4, srvs[i].port);
+    add(RRType::srv, numbers);
+    rdata_.insert(rdata_.end(), target.begin(), target.end());
+    pending_.back().octets += static_cast<std::uint32_t>(target.size());
   }
 }
 

@@ -2,7 +2,9 @@
 //
 // What is sent is what CoreDNS sends: SOA, NS, the nameservers' addresses, then Service by Service its addresses, a
 // CNAME or, for ClusterIPs, SRV records at the Service's name; SRV records of named ports; addresses of endpoints of
-// headless Services. A reverse zone is sent with its PTR records. Each record comes once.
+// headless Services. A reverse zone is sent with its PTR records. Each record comes once. In an external zone headless
+// Services and their endpoints have SRV records at their own names as well; those of a Service that is an alias are at
+// the names of its ports alone, since nothing stands beside a CNAME (RFC 1034 §3.6.2).
 //
 // The names come from the table in no order and are sorted in runs, slice by slice, and merged while they are sent: no
 // slice takes long, and names of one Service stand together, which makes the messages small.
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "k8s/cluster.hpp"
+#include "k8s/cluster_apex.hpp"
 #include "zones/zone_transfer.hpp"
 
 namespace fairlead::k8s {
@@ -26,8 +29,10 @@ namespace fairlead::k8s {
 struct ClusterZoneOptions {
   dns::DomainName zone;  // in lower case
   ClusterPart part = ClusterPart::forward;
+  ApexLabels apex = {};
   std::uint32_t ttl = 5;
-  /// Of ns.dns.<zone>, which is the nameserver while no Service is.
+  std::uint32_t soa_ttl = 5;
+  /// Of the nameserver in `apex`, while no Service is one.
   std::vector<base::IpAddress> nameserver_addresses;
 };
 
@@ -67,6 +72,7 @@ class ClusterZone final : public zones::ZoneReader {
   void expand(const zones::NameEntry& entry);
   void expand_forward(const zones::NameEntry& entry);
   void add_srvs(zones::SrvRecords& srvs, std::uint16_t weight);
+  void add_alias_srvs(const zones::SrvRecords& srvs, std::span<const std::uint8_t> target);
   void add(dns::RRType type, std::span<const std::uint8_t> rdata);
   void add_name(dns::RRType type, std::string_view labels);
   /// Ends the RDATA of the last record with a zone's name.
@@ -75,6 +81,7 @@ class ClusterZone final : public zones::ZoneReader {
 
   const std::shared_ptr<Cluster> cluster_;
   const ClusterZoneOptions options_;
+  const std::size_t service_labels_;  // of a Service's name
   const std::shared_ptr<Mailbox> mailbox_;
   bool asked_ = false;
   bool received_ = false;

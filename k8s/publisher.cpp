@@ -189,15 +189,25 @@ void Publisher::give_versions() {
     users.swap(version_users_);
   }
   for (const auto& [part, use] : users) {
-    ClusterVersion version;
-    version.serial = table_.serial.load();
-    version.names = (part == ClusterPart::reverse ? table_.reverse : table_.forward).take_version();
-    {
-      const base::ReadSection section;
-      if (const ApexNameservers* const apex = table_.apex_nameservers.read()) version.apex = *apex;
-    }
-    use(std::move(version));
+    use(is_external(part) && table_.external == nullptr ? std::nullopt : std::optional(make_version(part)));
   }
+}
+
+ClusterVersion Publisher::make_version(ClusterPart part) {
+  ClusterVersion version;
+  if (is_external(part)) {
+    ExternalTable& external = *table_.external;
+    version.serial = external.serial.load();
+    version.names = (is_reverse(part) ? external.reverse : external.forward).take_version();
+    const base::ReadSection section;
+    if (const auto* const nameserver = external.nameserver.read()) version.external_nameserver = *nameserver;
+    return version;
+  }
+  version.serial = table_.serial.load();
+  version.names = (is_reverse(part) ? table_.reverse : table_.forward).take_version();
+  const base::ReadSection section;
+  if (const ApexNameservers* const apex = table_.apex_nameservers.read()) version.apex = *apex;
+  return version;
 }
 
 bool Publisher::flush(std::chrono::milliseconds timeout) {

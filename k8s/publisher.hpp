@@ -86,6 +86,7 @@ class Publisher {
   class Writer;
   void run(std::stop_token stop);
   void give_versions();
+  ClusterVersion make_version(ClusterPart part);
 
   ObjectStore& store_;
   ClusterTable& table_;

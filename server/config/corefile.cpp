@@ -74,6 +74,7 @@ class Loader {
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
     if (block.options.autopath) check_autopath(block);
     check_companions();
+    if (block.options.k8s_external && block.options.kubernetes) check_transfers(block);
     kubernetes_at_.push_back(positions_["kubernetes"]);
     positions_.clear();
     sort_directives(block);
@@ -95,6 +96,21 @@ class Loader {
     if (external != positions_.end() && !positions_.contains("kubernetes")) {
       faults_.fault(external->second,
                     "'k8s_external' needs 'kubernetes' in the same server block; add it there, for its zones");
+    }
+  }
+
+  // A zone of two directives is transferred as the first of them has it, as in CoreDNS: what falls through is missing.
+  void check_transfers(const ServerBlock& block) {
+    for (const auto& zone : block.options.k8s_external->zones) {
+      const auto covers = [&](const dns::DomainName& covered) { return zone.view().is_at_or_below(covered); };
+      const bool is_transferred = std::ranges::any_of(
+          block.options.transfer, [&](const TransferOptions& one) { return std::ranges::any_of(one.zones, covers); });
+      const auto& others = block.options.kubernetes->zones;
+      if (!is_transferred || std::ranges::find(others, zone) == others.end()) continue;
+      faults_.warn(positions_.at("k8s_external"),
+                   "transfers of " + quote(zone.to_string()) +
+                       " hold what 'k8s_external' has there and nothing of 'kubernetes'; give one of the two the "
+                       "networks that it has");
     }
   }
 

@@ -1,6 +1,7 @@
 #include "server/control/serving_plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 #include <type_traits>
 
@@ -291,6 +292,31 @@ std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context&
   return chain;
 }
 
+// The zones of a block that can be transferred; of two with one name the one that answers first.
+std::vector<ServedZone> served_zones(const PlannedBlock& planned) {
+  if (planned.cluster == nullptr) return {};
+  const DirectiveOptions& options = planned.block->options;
+  std::vector<ServedZone> zones;
+  if (options.k8s_external) zones = served_zones(*options.k8s_external, *planned.cluster);
+  std::ranges::move(served_zones(*options.kubernetes, *planned.cluster), std::back_inserter(zones));
+  return zones;
+}
+
+// The directive that lets the zone be transferred: the longest match, the first of several.
+const TransferOptions* find_transfer(const std::vector<TransferOptions>& directives, const dns::DomainName& zone) {
+  const TransferOptions* best = nullptr;
+  std::size_t best_labels = 0;
+  for (const auto& transfer : directives) {
+    for (const auto& covered : transfer.zones) {
+      const std::size_t labels = covered.view().label_count();
+      if (!zone.view().is_at_or_below(covered) || (best != nullptr && labels <= best_labels)) continue;
+      best = &transfer;
+      best_labels = labels;
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 std::string server_label(const ListenAddress& address) { return "dns://" + address.to_string(); }
@@ -354,31 +380,15 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
 std::vector<NotifiedZone> notified_zones(const ServingPlan& plan) {
   std::vector<NotifiedZone> zones;
   for (const auto& planned : plan.blocks) {
-    if (planned.cluster == nullptr) continue;
-    const KubernetesOptions& options = *planned.block->options.kubernetes;
-    for (const auto& zone : options.zones) {
-      // The directive that lets the zone be transferred: the longest match, the first of several.
-      const TransferOptions* best = nullptr;
-      std::size_t best_labels = 0;
-      for (const auto& transfer : planned.block->options.transfer) {
-        for (const auto& covered : transfer.zones) {
-          const std::size_t labels = covered.view().label_count();
-          if (!zone.view().is_at_or_below(covered) || (best != nullptr && labels <= best_labels)) continue;
-          best = &transfer;
-          best_labels = labels;
-        }
-      }
-      const auto is_at_or_below = [&](const dns::DomainName& other) { return zone.view().is_at_or_below(other); };
-      const bool is_clusterset = planned.cluster->clusterset_table() != nullptr &&
-                                 std::ranges::any_of(options.multicluster_zones, is_at_or_below);
-      const bool is_known = std::ranges::any_of(zones, [&](const NotifiedZone& known) { return known.zone == zone; });
-      if (best == nullptr || best->to.empty() || is_known) continue;
-      const auto serial = [cluster = planned.cluster, is_clusterset]() -> std::optional<std::uint32_t> {
-        const k8s::ClusterTable& table = is_clusterset ? *cluster->clusterset_table() : cluster->table();
-        if (!table.synced.load(std::memory_order_relaxed)) return std::nullopt;
-        return table.serial.load(std::memory_order_relaxed);
+    for (const ServedZone& served : served_zones(planned)) {
+      const TransferOptions* const transfer = find_transfer(planned.block->options.transfer, served.name);
+      const bool is_known = std::ranges::any_of(zones, [&](const auto& known) { return known.zone == served.name; });
+      if (transfer == nullptr || transfer->to.empty() || is_known) continue;
+      const auto serial = [cluster = planned.cluster, served]() -> std::optional<std::uint32_t> {
+        if (!served.table->synced.load(std::memory_order_relaxed)) return std::nullopt;
+        return served.serial->load(std::memory_order_relaxed);
       };
-      zones.push_back({.zone = zone, .targets = best->to, .source = best->source, .serial = serial});
+      zones.push_back({.zone = served.name, .targets = transfer->to, .source = transfer->source, .serial = serial});
     }
   }
   return zones;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "k8s/cluster_zone.hpp"
 #include "server/query/worker_plan.hpp"
 
 namespace fairlead::server {
@@ -81,11 +82,25 @@ std::optional<TransferableZone> ClusterReply::find_transferable(dns::NameView ap
                           .is_ready = zone->table->synced.load(std::memory_order_relaxed)};
 }
 
+std::unique_ptr<zones::ZoneReader> ClusterReply::read_zone(const std::shared_ptr<k8s::Cluster>& cluster,
+                                                           dns::NameView apex,
+                                                           const std::vector<base::IpAddress>& nameserver_addresses,
+                                                           std::function<void()> wake) const {
+  return std::make_unique<k8s::ClusterZone>(cluster,
+                                            k8s::ClusterZoneOptions{.zone = dns::DomainName(apex).to_lower(),
+                                                                    .part = find_zone(apex)->part,
+                                                                    .apex = options_.apex,
+                                                                    .ttl = options_.ttl,
+                                                                    .soa_ttl = options_.soa_ttl,
+                                                                    .nameserver_addresses = nameserver_addresses},
+                                            std::move(wake));
+}
+
 // ---- what stands at a name
 
-Step ClusterReply::refuse_transfer(QueryContext& context, std::string_view why) const {
+Step ClusterReply::refuse_transfer(QueryContext& context) {
   context.writer.set_rcode(Rcode::refused);
-  context.writer.set_extended_error({dns::ExtendedError::prohibited, why});
+  context.writer.set_extended_error({dns::ExtendedError::prohibited, "zone transfers need the transfer directive"});
   return Step::answered;
 }
 

@@ -12,6 +12,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -51,6 +53,7 @@ constexpr std::array<std::uint8_t, 2> pointer_octets(std::uint16_t pointer) {
   return {static_cast<std::uint8_t>(pointer >> 8), static_cast<std::uint8_t>(pointer)};
 }
 
+inline bool is_transfer(dns::RRType type) { return type == dns::RRType::axfr || type == dns::RRType::ixfr; }
 inline dns::RRType type_of(const base::IpAddress& address) {
   return address.is_v4() ? dns::RRType::a : dns::RRType::aaaa;
 }
@@ -75,8 +78,11 @@ class ClusterReply {
   // ---- zones
   /// The one with the most labels that the name is in; null without one.
   const ServedZone* find_zone(dns::NameView name) const;
-  /// What a transfer has to know of the zone with this apex.
+  /// As TransferableZones::find_zone() and read_zone() need them.
   std::optional<TransferableZone> find_transferable(dns::NameView apex) const;
+  std::unique_ptr<zones::ZoneReader> read_zone(const std::shared_ptr<k8s::Cluster>& cluster, dns::NameView apex,
+                                               const std::vector<base::IpAddress>& nameserver_addresses,
+                                               std::function<void()> wake) const;
 
   // ---- a reply as a whole
   /// Runs `answer()`, unless a snapshot is too old to be answered from, and marks its reply as ours or as stale.
@@ -94,7 +100,8 @@ class ClusterReply {
     }
     return step;
   }
-  Step refuse_transfer(QueryContext& context, std::string_view why) const;
+  /// Transfers are the business of `transfer`, which stands before the handlers of zones.
+  static Step refuse_transfer(QueryContext& context);
 
   // ---- what stands at a name
   /// The records of the type that was asked for, or NODATA.

@@ -15,24 +15,6 @@ using dns::Section;
 
 std::string wire_label(std::string_view label) { return static_cast<char>(label.size()) + std::string(label); }
 
-ClusterReply::Options reply_options(const K8sExternalOptions& options, const k8s::ClusterTable& table,
-                                    bool rotates_answers) {
-  ClusterReply::Options reply{.zones = {},
-                              .fallthrough = options.fallthrough,
-                              .apex = k8s::external_apex_labels(options.apex),
-                              .ttl = options.ttl,
-                              .soa_ttl = options.ttl,
-                              .rotates_answers = rotates_answers};
-  for (const auto& zone : options.zones) {
-    reply.zones.push_back({.name = zone,
-                           .part = is_reverse_zone(zone) ? k8s::ClusterPart::reverse : k8s::ClusterPart::forward,
-                           .table = &table,
-                           .serial = &table.external->serial,
-                           .ptr_zone = table.external->ptr_zone});
-  }
-  return reply;
-}
-
 // SRV records of an alias lead to what it leads to: a target must not be an alias itself (RFC 2782). Without glue,
 // which would have to be asked for.
 zones::Copied copy_alias_srvs(dns::MessageWriter& writer, const zones::NameEntry& entry) {
@@ -54,6 +36,20 @@ zones::Copied copy_alias_srvs(dns::MessageWriter& writer, const zones::NameEntry
 
 }  // namespace
 
+std::vector<ServedZone> served_zones(const K8sExternalOptions& options, const k8s::Cluster& cluster) {
+  using enum k8s::ClusterPart;
+  const k8s::ClusterTable& table = cluster.table();
+  std::vector<ServedZone> zones;
+  for (const dns::DomainName& zone : options.zones) {
+    zones.push_back({.name = zone,
+                     .part = is_reverse_zone(zone) ? external_reverse : external,
+                     .table = &table,
+                     .serial = &table.external->serial,
+                     .ptr_zone = table.external->ptr_zone});
+  }
+  return zones;
+}
+
 K8sExternalHandler::K8sExternalHandler(const K8sExternalOptions& options, std::shared_ptr<k8s::Cluster> cluster,
                                        std::vector<base::IpAddress> local_addresses, bool rotates_answers)
     : cluster_(std::move(cluster)),
@@ -61,14 +57,17 @@ K8sExternalHandler::K8sExternalHandler(const K8sExternalOptions& options, std::s
       local_addresses_(std::move(local_addresses)),
       apex_(wire_label(options.apex)),
       apex_labels_(k8s::external_apex_labels(options.apex)),
-      reply_(reply_options(options, cluster_->table(), rotates_answers)) {}
+      reply_({.zones = served_zones(options, *cluster_),
+              .fallthrough = options.fallthrough,
+              .apex = apex_labels_,
+              .ttl = options.ttl,
+              .soa_ttl = options.ttl,
+              .rotates_answers = rotates_answers}) {}
 
 Step K8sExternalHandler::handle(QueryContext& context) {
   const ServedZone* const zone = reply_.find_zone(context.qname.view());
   if (zone == nullptr) return Step::next;
-  if (context.query.qtype == RRType::axfr || context.query.qtype == RRType::ixfr) {
-    return reply_.refuse_transfer(context, "the external zone is not transferred");
-  }
+  if (is_transfer(context.query.qtype)) return ClusterReply::refuse_transfer(context);
   const ClusterName name = split_name(context, *zone);
   return reply_.reply(context, name, [&] { return answer_name(context, name); });
 }
@@ -135,6 +134,18 @@ std::span<const base::IpAddress> K8sExternalHandler::nameserver_addresses() cons
   const auto* const published = table_.nameserver.read();
   if (published != nullptr && published->has_value()) return (*published)->addresses;
   return local_addresses_;
+}
+
+// ---- transfers
+
+std::optional<TransferableZone> K8sExternalHandler::find_zone(dns::NameView apex) const {
+  return reply_.find_transferable(apex);
+}
+
+bool K8sExternalHandler::has_name(dns::NameView name) const { return reply_.find_zone(name) != nullptr; }
+
+std::unique_ptr<zones::ZoneReader> K8sExternalHandler::read_zone(dns::NameView apex, std::function<void()> wake) {
+  return reply_.read_zone(cluster_, apex, local_addresses_, std::move(wake));
 }
 
 }  // namespace fairlead::server

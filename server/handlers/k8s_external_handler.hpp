@@ -18,7 +18,10 @@
 
 namespace fairlead::server {
 
-class K8sExternalHandler final : public Handler {
+/// The cluster has an external table.
+std::vector<ServedZone> served_zones(const K8sExternalOptions& options, const k8s::Cluster& cluster);
+
+class K8sExternalHandler final : public Handler, public TransferableZones {
  public:
   /// The cluster has an external table.
   K8sExternalHandler(const K8sExternalOptions& options, std::shared_ptr<k8s::Cluster> cluster,
@@ -26,6 +29,10 @@ class K8sExternalHandler final : public Handler {
 
   Step handle(QueryContext& context) override;
   PluginLabel plugin() const override { return label_; }
+
+  std::optional<TransferableZone> find_zone(dns::NameView apex) const override;
+  bool has_name(dns::NameView name) const override;
+  std::unique_ptr<zones::ZoneReader> read_zone(dns::NameView apex, std::function<void()> wake) override;
 
  private:
   Step answer_name(QueryContext& context, const ClusterName& name);

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "k8s/cluster_zone.hpp"
 #include "server/config/option_values.hpp"
 #include "server/handlers/alias_target.hpp"
 #include "server/handlers/cluster_metadata.hpp"
@@ -21,35 +20,28 @@ using dns::Section;
 constexpr std::uint32_t dns_version_ttl = 28800;
 constexpr auto dns_version = std::to_array<std::uint8_t>({5, '1', '.', '1', '.', '0'});  // one character-string
 
-bool is_transfer(RRType type) { return type == RRType::axfr || type == RRType::ixfr; }
 bool is_clusterset(const ServedZone& zone) { return zone.part == k8s::ClusterPart::clusterset; }
 
-ClusterReply::Options reply_options(const KubernetesOptions& options, const k8s::Cluster& cluster,
-                                    bool rotates_answers) {
+}  // namespace
+
+std::vector<ServedZone> served_zones(const KubernetesOptions& options, const k8s::Cluster& cluster) {
   using enum k8s::ClusterPart;
-  ClusterReply::Options reply{.zones = {},
-                              .fallthrough = options.fallthrough,
-                              .apex = {},
-                              .ttl = options.ttl,
-                              .soa_ttl = std::min(options.ttl, k8s::soa_ttl_max),
-                              .rotates_answers = rotates_answers};
   const k8s::ClusterTable* const clusterset_table = cluster.clusterset_table();
+  std::vector<ServedZone> zones;
   for (const dns::DomainName& zone : options.zones) {
     const auto contains = [&](const dns::DomainName& other) { return zone.view().is_at_or_below(other); };
     const bool is_clusterset = clusterset_table != nullptr && std::ranges::any_of(options.multicluster_zones, contains);
     const k8s::ClusterTable& table = is_clusterset ? *clusterset_table : cluster.table();
-    reply.zones.push_back({.name = zone,
-                           .part = is_reverse_zone(zone) ? reverse
-                                   : is_clusterset       ? clusterset
-                                                         : forward,
-                           .table = &table,
-                           .serial = &table.serial,
-                           .ptr_zone = cluster.table().ptr_zone});
+    zones.push_back({.name = zone,
+                     .part = is_reverse_zone(zone) ? reverse
+                             : is_clusterset       ? clusterset
+                                                   : forward,
+                     .table = &table,
+                     .serial = &table.serial,
+                     .ptr_zone = cluster.table().ptr_zone});
   }
-  return reply;
+  return zones;
 }
-
-}  // namespace
 
 KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shared_ptr<k8s::Cluster> cluster,
                                      std::vector<base::IpAddress> local_addresses, bool rotates_answers)
@@ -58,7 +50,12 @@ KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shar
       local_addresses_(std::move(local_addresses)),
       lookup_(cluster_->table(),
               {.pod_names = options.pods != KubernetesOptions::Pods::disabled, .zonal = options.zonal}),
-      reply_(reply_options(options, *cluster_, rotates_answers)) {
+      reply_({.zones = served_zones(options, *cluster_),
+              .fallthrough = options.fallthrough,
+              .apex = {},
+              .ttl = options.ttl,
+              .soa_ttl = std::min(options.ttl, k8s::soa_ttl_max),
+              .rotates_answers = rotates_answers}) {
   if (const auto* const clusterset = cluster_->clusterset_table()) {
     clusterset_lookup_.emplace(*clusterset, LookupOptions{.clusterset = true});
   }
@@ -67,9 +64,7 @@ KubernetesHandler::KubernetesHandler(const KubernetesOptions& options, std::shar
 Step KubernetesHandler::handle(QueryContext& context) {
   const ServedZone* const zone = reply_.find_zone(context.qname.view());
   if (zone == nullptr) return Step::next;
-  if (is_transfer(context.query.qtype)) {
-    return reply_.refuse_transfer(context, "zone transfers need the transfer directive");
-  }
+  if (is_transfer(context.query.qtype)) return ClusterReply::refuse_transfer(context);
   const ClusterName name = split_name(context, *zone);
   return reply_.reply(context, name, [&] {
     if (name.prefix.empty()) return answer_apex(context, name);
@@ -232,12 +227,7 @@ std::optional<TransferableZone> KubernetesHandler::find_zone(dns::NameView apex)
 bool KubernetesHandler::has_name(dns::NameView name) const { return reply_.find_zone(name) != nullptr; }
 
 std::unique_ptr<zones::ZoneReader> KubernetesHandler::read_zone(dns::NameView apex, std::function<void()> wake) {
-  return std::make_unique<k8s::ClusterZone>(cluster_,
-                                            k8s::ClusterZoneOptions{.zone = dns::DomainName(apex).to_lower(),
-                                                                    .part = reply_.find_zone(apex)->part,
-                                                                    .ttl = options_.ttl,
-                                                                    .nameserver_addresses = local_addresses_},
-                                            std::move(wake));
+  return reply_.read_zone(cluster_, apex, local_addresses_, std::move(wake));
 }
 
 }  // namespace fairlead::server

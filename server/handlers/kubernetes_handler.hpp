@@ -17,6 +17,8 @@
 
 namespace fairlead::server {
 
+std::vector<ServedZone> served_zones(const KubernetesOptions& options, const k8s::Cluster& cluster);
+
 class KubernetesHandler final : public Handler, public TransferableZones {
  public:
   KubernetesHandler(const KubernetesOptions& options, std::shared_ptr<k8s::Cluster> cluster,

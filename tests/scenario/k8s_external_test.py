@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.dig import dig_zone
 from support.kube import endpoint_slice, namespace, service
 from support.upstream import address, nxdomain
 
@@ -234,3 +235,67 @@ def test_an_alias_that_leads_back_ends(scenario):
     answer = server.ask("loop.shop.net")
     assert (answer.rcode, {record.type for record in answer.answer}) == ("NOERROR", {"CNAME"})
     assert server.ask("shop.net").rcode == "NOERROR"
+
+
+# --- transfers
+
+TRANSFER = "transfer {\n    to *\n}"
+
+
+def by_owner_and_type(records):
+    """(owner, type) -> what is there, without the weights of SRV records, which a transfer gives a Service as one."""
+    found = {}
+    for record in records:
+        words = record.data.split()
+        data = " ".join([words[0], *words[2:]]) if record.type == "SRV" else record.data
+        found.setdefault((record.name, record.type), []).append(data)
+    return {key: sorted(data) for key, data in found.items()}
+
+
+def differences(server, zone):
+    """Between a transfer and what queries get, at each name of the zone."""
+    sent = by_owner_and_type(dig_zone(server.port, zone))
+    for owner in sorted({owner for owner, _ in sent}):
+        is_port, is_alias = owner.startswith("_"), (owner, "CNAME") in sent
+        for type in ("SOA", "NS", "A", "AAAA", "CNAME", "SRV", "PTR", "TXT"):
+            # Addresses of ports are for queries alone; and nothing can be sent beside an alias.
+            if is_port and type in ("A", "AAAA", "CNAME") or is_alias and type in ("A", "AAAA", "SRV"):
+                assert (owner, type) not in sent
+                continue
+            answer = server.ask(owner, type, tcp=True)
+            asked = by_owner_and_type(record for record in answer.answer if record.name == owner).get((owner, type))
+            if asked != sent.get((owner, type)):
+                yield f"{owner} {type}: sent {sent.get((owner, type))}, but a query gets {asked}"
+
+
+@pytest.mark.parametrize("options, rows", [("", NAMES), ("headless", [*NAMES, *HEADLESS])], ids=["plain", "headless"])
+def test_a_transfer_is_what_queries_get_and_leaves_nothing_out(scenario, cluster, upstream, options, rows):
+    server = scenario.server(
+        f"{EXTERNAL} {{\n    {options}\n}}\n{TRANSFER}\nforward . {upstream.target}", cluster, zones="cluster.local")
+    faults = [*differences(server, ZONE), *differences(server, "in-addr.arpa"), *differences(server, "ip6.arpa")]
+    assert not faults, "\n".join(faults)
+    owners = {record.name for record in dig_zone(server.port, ZONE)}
+    answered = {f"{name.lower()}.{ZONE}." for name, _, rcode, *rest in rows
+                if name and rcode == "NOERROR" and rest and not name.startswith("http.")}
+    assert answered <= owners
+    assert {record.name for record in dig_zone(server.port, "cluster.local")} & owners == set()
+    reverse_names = {record.name for record in dig_zone(server.port, "in-addr.arpa") if record.type == "PTR"}
+    assert reverse_names == {reverse(f"192.0.2.{n}") + "." for n in (2, 9, 10, 11, 12, 13)}
+
+
+def test_aliases_and_their_ports_are_sent_and_stand_alone(scenario, cluster):
+    server = scenario.server(f"k8s_external {ZONE} {{\n    ttl 77\n}}\n{TRANSFER}", cluster)
+    records = dig_zone(server.port, ZONE)
+    assert {record.ttl for record in records} == {77}
+    named = sorted(f"{r.name.removesuffix('.shop.example.org.')} {r.type} {r.data}" for r in records if "named." in r.name)
+    assert named == ["_http._tcp.named SRV 0 100 80 lb.example.net.", "_https._tcp.named SRV 0 100 443 lb.example.net.",
+                     "named CNAME lb.example.net."]
+
+
+def test_a_zone_of_both_directives_is_sent_as_the_first_has_it_with_a_warning(scenario, cluster):
+    server = scenario.server(f"{EXTERNAL} {{\n    fallthrough in-addr.arpa ip6.arpa\n}}\n{TRANSFER}", cluster,
+                             zones="cluster.local in-addr.arpa")
+    assert server.output().count("transfers of 'in-addr.arpa.' hold what 'k8s_external' has there") == 1
+    assert "'ip6.arpa.'" not in server.output()
+    targets = {record.data for record in dig_zone(server.port, "in-addr.arpa") if record.type == "PTR"}
+    assert targets and all(target.endswith(".example.org.") for target in targets)

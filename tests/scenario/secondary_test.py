@@ -16,10 +16,10 @@ def secondary(tmp_path):
     port = free_port()
     started = []
 
-    def start(primary):
+    def start(primary, names=(ZONE, REVERSE)):
         zones = "".join(
             f'  - domain: {zone}\n    storage: "{tmp_path}"\n    master: primary\n    acl: notify\n'
-            for zone in (ZONE, REVERSE))
+            for zone in names)
         (tmp_path / "knot.conf").write_text(f"""
 server:
     rundir: "{tmp_path}"
@@ -76,6 +76,34 @@ def test_knot_follows_the_cluster_by_notify(scenario, secondary):
     has("8.7.96.10.in-addr.arpa", "PTR", ["fresh.shop.svc.cluster.local."])
     has("db-0.db.shop.svc.cluster.local", "A", [])
     for name, type in [(ZONE, "SOA"), (ZONE, "NS"), ("_http._tcp.fresh.shop.svc.cluster.local", "SRV"), (REVERSE, "SOA")]:
+        has(name, type, server.ask(name, type).data(type))
+
+
+def test_knot_follows_external_addresses_by_notify(scenario, secondary):
+    port, start = secondary
+    outside, reverse = "example.org", "2.0.192.in-addr.arpa"
+    web = service("web", "shop", clusterIP="10.96.7.1", externalIPs=["192.0.2.1"])
+    balanced = service("balanced", "shop", clusterIP="10.96.7.2", type="LoadBalancer")
+    balanced["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example.net"}]}}
+    cluster = scenario.cluster(namespace("shop"), web, balanced, options=["--bare"])
+    server = scenario.server(
+        f"k8s_external {outside} {reverse}\ntransfer {{\n    to 127.0.0.1:{port}\n    source 127.0.0.1\n}}", cluster,
+        zones=f"{ZONE} 96.10.in-addr.arpa")
+    knot = start(server.port, (outside, reverse))
+
+    def has(name, type, data):
+        wait_until(lambda: answers(port, name, type) == data, 30,
+                   lambda: f"{name} {type} is {data}:\n{knot.output()}\n{server.output()}")
+
+    has(f"web.shop.{outside}", "A", ["192.0.2.1"])
+    has(f"balanced.shop.{outside}", "CNAME", ["lb.example.net."])
+    has(f"_http._tcp.balanced.shop.{outside}", "SRV", ["0 100 80 lb.example.net."])
+    # Only the external zone and its reverse zone see this, and so only these are told of.
+    cluster.apply(service("web", "shop", clusterIP="10.96.7.1", externalIPs=["192.0.2.2"]))
+    has(f"web.shop.{outside}", "A", ["192.0.2.2"])
+    has(f"2.{reverse}", "PTR", [f"web.shop.{outside}."])
+    has(f"1.{reverse}", "PTR", [])
+    for name, type in [(outside, "SOA"), (outside, "NS"), (reverse, "SOA"), (f"ns1.dns.{outside}", "A")]:
         has(name, type, server.ask(name, type).data(type))
 
 

@@ -33,6 +33,16 @@ def dig_all(port, questions, *flags, address="127.0.0.1"):
     return answers
 
 
+def dig_zone(port, zone, address="127.0.0.1"):
+    """All records of a zone by AXFR, without the SOA at its end. Raises AssertionError when dig did not get it whole."""
+    done = run([tool("dig"), f"@{address}", "-p", port, zone, "AXFR", "+noall", "+answer", "+tries=1",
+                f"+timeout={TIMEOUT_SECONDS}", "+nocookie"], timeout=60, check=False)
+    records = _records(line for line in done.stdout.splitlines() if line and not line.startswith(";"))
+    if len(records) < 2 or records[0].type != "SOA" or records.pop() != records[0]:
+        raise AssertionError(f"dig {zone} AXFR: no whole zone\n{done.stdout}{done.stderr}")
+    return records
+
+
 def _parse(message):
     additional_opt = (message.get("OPT_PSEUDOSECTION") or {}).get("EDNS") or {}
     return Answer(

@@ -6,11 +6,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "k8s/object_store.hpp"
 #include "k8s/publisher.hpp"
+#include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
 #include "server/query/answer.hpp"
 #include "support/message_text.hpp"
@@ -26,6 +28,10 @@ class TableCluster final : public k8s::Cluster {
   explicit TableCluster(const k8s::ObjectStoreOptions& options)
       : store_(options), publisher_(store_, table_, {.ttl = 5, .on_published = {}, .unix_time = [] { return 1000u; }}) {
     if (options.pods) table_.pods = std::make_unique<k8s::PodTable>(options.pod_object_names);
+    if (options.external) {
+      table_.external = std::make_unique<k8s::ExternalTable>();
+      table_.external->ptr_zone = options.external->zone;
+    }
   }
 
   void start() override {}
@@ -92,10 +98,14 @@ class OutsideHandler final : public server::Handler {
 
 class ClusterFixture {
  public:
-  explicit ClusterFixture(server::KubernetesOptions options = default_options(), bool rotates = false)
-      : cluster(std::make_shared<TableCluster>(store_options(options))) {
+  explicit ClusterFixture(server::KubernetesOptions options = default_options(), bool rotates = false,
+                          const std::optional<server::K8sExternalOptions>& external = {})
+      : cluster(std::make_shared<TableCluster>(store_options(options, external))) {
     auto chain = std::make_unique<server::Chain>();
     const std::vector<base::IpAddress> local{*base::IpAddress::parse("10.96.0.10")};
+    if (external) {
+      chain->handlers.push_back(std::make_unique<server::K8sExternalHandler>(*external, cluster, local, rotates));
+    }
     chain->handlers.push_back(std::make_unique<server::KubernetesHandler>(options, cluster, local, rotates));
     auto outside_handler = std::make_unique<OutsideHandler>();
     outside = outside_handler.get();
@@ -113,8 +123,10 @@ class ClusterFixture {
     options.pods = server::KubernetesOptions::Pods::insecure;
     return options;
   }
-  static k8s::ObjectStoreOptions store_options(const server::KubernetesOptions& options) {
+  static k8s::ObjectStoreOptions store_options(const server::KubernetesOptions& options,
+                                               const std::optional<server::K8sExternalOptions>& external = {}) {
     k8s::ObjectStoreOptions store;
+    if (external) store.external = {.zone = external->zones[external->primary_zone], .headless = external->headless};
     store.records.pod_names = options.pods != server::KubernetesOptions::Pods::disabled;
     store.pods = options.pods == server::KubernetesOptions::Pods::verified;
     store.records.endpoint_pod_names = options.endpoint_pod_names;

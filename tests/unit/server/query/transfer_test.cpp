@@ -59,11 +59,14 @@ server::TransferOptions to(std::string_view zones, std::vector<std::string> clie
 class TransferFixture : public ClusterFixture {
  public:
   explicit TransferFixture(std::vector<server::TransferOptions> transfers = {to(".", {"*"})},
-                           server::KubernetesOptions options = default_options())
-      : ClusterFixture(options) {
+                           server::KubernetesOptions options = default_options(),
+                           const std::optional<server::K8sExternalOptions>& external = {})
+      : ClusterFixture(options, false, external) {
     auto& handlers = plan->chains[0]->handlers;
     auto handler = std::make_unique<server::TransferHandler>(transfers, std::make_shared<server::TransferGate>());
-    handler->add(dynamic_cast<server::TransferableZones&>(*handlers[0]));
+    for (const auto& other : handlers) {
+      if (auto* const zones = dynamic_cast<server::TransferableZones*>(other.get())) handler->add(*zones);
+    }
     handlers.insert(handlers.begin(), std::move(handler));
   }
 
@@ -243,6 +246,99 @@ TEST_CASE("nameservers that are Services come with them, others with addresses o
   CHECK(inner(fixture.transfer("cluster.local")) ==
         Lines{"cluster.local. 5 NS DNS.shop.svc", "cluster.local. 5 NS gone.shop.svc", "gone.shop.svc 5 A 10.96.0.11",
               "dns.shop.svc 5 A 10.96.0.10"});
+}
+
+TEST_CASE("an external zone is transferred with its addresses, aliases and ports, each under its own serial") {
+  server::K8sExternalOptions external;
+  external.zones = {*dns::DomainName::parse("example.org"), *dns::DomainName::parse("0.192.in-addr.arpa")};
+  external.headless = true;
+  TransferFixture fixture({to(".", {"*"})}, ClusterFixture::default_options(), external);
+  auto& store = fixture.cluster->store();
+  const auto put = [&](k8s::Service made, std::vector<std::string> ips, std::vector<std::string> names = {}) {
+    for (const auto& ip : ips) made.external_ips.push_back(*base::IpAddress::parse(ip));
+    made.ingress_names = std::move(names);
+    store.upsert(made);
+  };
+  for (const char* name : {"shop", "dns"}) store.upsert(k8s::Namespace{name});
+  put(service("shop", "web", {"10.96.0.1"}, {{"http", Protocol::tcp, 80}, {"", Protocol::udp, 53}}),
+      {"192.0.2.2", "192.0.2.1", "2001:db8::1"});
+  put(service("shop", "bare", {"10.96.0.2"}), {"192.0.2.3"});
+  put(service("shop", "named", {"10.96.0.3"}, {{"http", Protocol::tcp, 80}}), {}, {"lb.example.net", "b.example.net"});
+  put(service("shop", "inside", {"10.96.0.4"}), {});
+  // Hidden by the apex's label, which stands for the nameserver there.
+  put(service("dns", "ns1", {"10.96.0.5"}), {"192.0.2.5"});
+  put(service("hidden", "web", {"10.96.0.6"}), {"192.0.2.6"});
+  store.upsert(service("shop", "db", {}));
+  store.upsert(
+      slice("shop", "db", {endpoint("10.244.0.1", "db-0"), endpoint("10.244.0.2")}, {{"pg", Protocol::tcp, 5432}}));
+  store.upsert(service("shop", "idle", {}));
+  fixture.sync();
+
+  const Lines lines = fixture.transfer("example.org");
+  CHECK(lines.front() ==
+        "answer: example.org. 5 SOA ns1.dns.example.org. hostmaster.dns.example.org. SERIAL 7200 1800 86400 5");
+  CHECK(inner(lines, ".example.org.") == Lines{"example.org. 5 NS ns1.dns",
+                                               "ns1.dns 5 A 10.96.0.10",  //
+                                               "bare.shop 5 A 192.0.2.3",
+                                               "db.shop 5 A 10.244.0.1",
+                                               "db.shop 5 A 10.244.0.2",
+                                               "db.shop 5 SRV 0 50 5432 10-244-0-2.db.shop",
+                                               "db.shop 5 SRV 0 50 5432 db-0.db.shop",
+                                               "db-0.db.shop 5 A 10.244.0.1",
+                                               "db-0.db.shop 5 SRV 0 100 5432 db-0.db.shop",
+                                               "10-244-0-2.db.shop 5 A 10.244.0.2",
+                                               "10-244-0-2.db.shop 5 SRV 0 100 5432 10-244-0-2.db.shop",
+                                               "_pg._tcp.db.shop 5 SRV 0 50 5432 10-244-0-2.db.shop",
+                                               "_pg._tcp.db.shop 5 SRV 0 50 5432 db-0.db.shop",
+                                               "named.shop 5 CNAME lb.example.net.",
+                                               "_http._tcp.named.shop 5 SRV 0 100 80 lb.example.net.",
+                                               "web.shop 5 A 192.0.2.1",
+                                               "web.shop 5 A 192.0.2.2",
+                                               "web.shop 5 AAAA 2001:db8::1",
+                                               "web.shop 5 SRV 0 100 80 web.shop",
+                                               "web.shop 5 SRV 0 100 53 web.shop",
+                                               "_http._tcp.web.shop 5 SRV 0 100 80 web.shop"});
+  CHECK(inner(fixture.transfer("0.192.in-addr.arpa"), ".0.192.in-addr.arpa.") ==
+        Lines{"0.192.in-addr.arpa. 5 NS ns1.dns", "ns1.dns 5 A 10.96.0.10", "1.2 5 PTR web.shop.example.org.",
+              "2.2 5 PTR web.shop.example.org.", "3.2 5 PTR bare.shop.example.org.", "5.2 5 PTR ns1.dns.example.org."});
+  CHECK(fixture.transfer("shop.example.org").front() == "NOTAUTH");
+
+  // The cluster's zone is its own, and so is its serial.
+  CHECK(inner(fixture.transfer("cluster.local")).size() > 3);
+  const auto serial_of = [&](std::string_view zone) {
+    const auto reply = fixture.reply(query_packet(zone, RRType::soa));
+    return serials(reply).at(0);
+  };
+  const std::uint32_t inside = serial_of("cluster.local");
+  const std::uint32_t outside = serial_of("example.org");
+  put(service("shop", "bare", {"10.96.0.2"}), {"192.0.2.4"});
+  fixture.cluster->publish();
+  CHECK(serial_of("cluster.local") == inside);
+  CHECK(serial_of("example.org") == outside + 1);
+  Client client("192.0.2.1");
+  CHECK(message_lines(fixture.answer(client, ixfr(outside + 1, "example.org"))).size() == 2);
+  CHECK(client.streamed == nullptr);
+  fixture.answer(client, ixfr(outside, "example.org"));
+  REQUIRE(client.streamed != nullptr);
+  CHECK(serials(fixture.drain(*client.streamed).at(0)) == std::vector<std::uint32_t>{outside + 1, outside + 1});
+}
+
+TEST_CASE("the nameserver of an external zone is transferred with what a query gets, none included") {
+  server::K8sExternalOptions external;
+  external.zones = {*dns::DomainName::parse("example.org")};
+  external.apex = "names";
+  TransferFixture fixture({to(".", {"*"})}, ClusterFixture::default_options(), external);
+  fixture.sync();
+  CHECK(inner(fixture.transfer("example.org"), ".example.org.") ==
+        Lines{"example.org. 5 NS ns1.names", "ns1.names 5 A 10.96.0.10"});
+  using Nameserver = k8s::ExternalTable::Nameserver;
+  auto& published = fixture.cluster->table_.external->nameserver;
+  published.publish(
+      std::make_unique<const std::optional<Nameserver>>(Nameserver{{*base::IpAddress::parse("fd00::1")}}));
+  CHECK(inner(fixture.transfer("example.org"), ".example.org.") ==
+        Lines{"example.org. 5 NS ns1.names", "ns1.names 5 AAAA fd00::1"});
+  published.publish(std::make_unique<const std::optional<Nameserver>>(Nameserver{}));
+  CHECK(inner(fixture.transfer("example.org"), ".example.org.") == Lines{"example.org. 5 NS ns1.names"});
 }
 
 TEST_CASE("what changes while a slow client reads is not in its transfer, and not half") {
