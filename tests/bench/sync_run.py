@@ -37,7 +37,8 @@ def parse_arguments(arguments):
     parser.add_argument("--synthetic", help="the cluster, as kubesim --synthetic takes it")
     parser.add_argument("--coredns", metavar="BINARY",
                         help="default: FAIRLEAD_COREDNS, or what tools/dev setup built; 'none' leaves it out")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="the build to measure")
+    parser.add_argument("--build", type=os.path.abspath, default=os.path.join(ROOT, "build/release"),
+                        help="the build to measure")
     parser.add_argument("--starts", type=int, help="of each server; default 3")
     parser.add_argument("--relists", type=int, help="default 20")
     parser.add_argument("--churn", type=int, default=1000, help="endpoints replaced a second")

@@ -40,7 +40,9 @@ std::optional<std::string> decode(std::string_view text) {
 }  // namespace
 
 std::string ContinueToken::print() const {
-  return encode(print_json({{"v", "meta.k8s.io/v1"}, {"rv", version}, {"at", made_at}, {"start", after_key}}));
+  Json token = {{"v", "meta.k8s.io/v1"}, {"rv", version}, {"at", made_at}, {"start", after_key}};
+  if (left) token["left"] = *left;
+  return encode(print_json(token));
 }
 
 std::optional<ContinueToken> ContinueToken::parse(std::string_view text) {
@@ -58,6 +60,10 @@ std::optional<ContinueToken> ContinueToken::parse(std::string_view text) {
   }
   token.version = version->get<std::uint64_t>();
   token.made_at = made_at->get<std::time_t>();
+  if (const Json* left = find_at(*json, {"left"})) {
+    if (!left->is_number_unsigned()) return std::nullopt;
+    token.left = left->get<std::size_t>();
+  }
   return token;
 }
 

@@ -16,6 +16,7 @@ struct ContinueToken {
   std::uint64_t version = 0;  // 0: whatever is current (an inconsistent continuation after 410)
   std::time_t made_at = 0;
   std::string after_key;
+  std::optional<std::size_t> left = {};  // objects after the key, at that version
 
   std::string print() const;
   static std::optional<ContinueToken> parse(std::string_view text);

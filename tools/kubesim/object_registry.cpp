@@ -146,32 +146,37 @@ std::expected<ObjectRegistry::Page, ObjectRegistry::PageError> ObjectRegistry::p
   const auto first_of = [&](const auto& map) {
     return request.after_key > prefix ? map.upper_bound(request.after_key) : map.lower_bound(prefix);
   };
+  std::size_t passed = 0;
+  std::size_t behind = 0;
   auto now = first_of(kept.objects);
   auto then = first_of(undone);
   const auto in_range = [&](const auto& place, const auto& map) {
     return place != map.end() && std::string_view(place->first).starts_with(prefix);
   };
-  while (true) {
+  while (!(page.has_more && request.left)) {
     const bool has_now = in_range(now, kept.objects);
     const bool has_then = in_range(then, undone);
     if (!has_now && !has_then) break;
-    ObjectPtr object;
+    const ObjectPtr* object = nullptr;
     if (has_then && (!has_now || then->first <= now->first)) {
       if (has_now && then->first == now->first) ++now;
-      object = then->second;
+      object = &then->second;
       ++then;
     } else {
-      object = now->second;
+      object = &now->second;
       ++now;
     }
-    if (object == nullptr) continue;  // did not exist yet
-    if (request.limit != 0 && page.objects.size() == request.limit) {
-      ++page.remaining;
-      if (request.selects == nullptr || request.selects(*object)) page.has_more = true;
-    } else if (request.selects == nullptr || request.selects(*object)) {
-      page.objects.push_back(std::move(object));
+    if (*object == nullptr) continue;  // did not exist yet
+    const bool is_full = request.limit != 0 && page.objects.size() == request.limit;
+    ++(is_full ? behind : passed);
+    if (request.selects != nullptr && !request.selects(**object)) continue;
+    if (is_full) {
+      page.has_more = true;
+    } else {
+      page.objects.push_back(*object);
     }
   }
+  page.remaining = request.left ? *request.left - std::min(*request.left, passed) : behind;
   return page;
 }
 

@@ -91,10 +91,13 @@ class ObjectRegistry {
   ObjectPtr remove(const Kind& kind, const std::string& ns, const std::string& name);
 
   struct PageRequest {
-    std::string ns;                              // empty: all namespaces
-    std::optional<ResourceVersion> version;      // absent: the current one
-    std::string after_key;                       // the last key of the page before
-    std::size_t limit = 0;                       // 0: no limit
+    std::string ns;                          // empty: all namespaces
+    std::optional<ResourceVersion> version;  // absent: the current one
+    std::string after_key;                   // the last key of the page before
+    std::size_t limit = 0;                   // 0: no limit
+    /// `remaining` of the page before, if the caller knows it: counting them again for each page would make a list
+    /// quadratic.
+    std::optional<std::size_t> left = {};
     std::function<bool(const Object&)> selects;  // empty: everything
   };
   struct Page {

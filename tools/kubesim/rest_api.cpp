@@ -293,6 +293,7 @@ RestApi::Result RestApi::list(const Request& request, const Target& target) {
     }
     page_request.after_key = token->after_key;
     if (token->version != 0) page_request.version = token->version;
+    page_request.left = token->left;
     const bool is_too_old = std::time(nullptr) - token->made_at > options_.continue_ttl.count();
     if (token->version != 0 && is_too_old) page_request.version = 0;  // older than any history: expired below
   } else if (*version != 0) {
@@ -317,7 +318,8 @@ RestApi::Result RestApi::list(const Request& request, const Target& target) {
   }
   Json metadata = {{"resourceVersion", std::to_string(page->version)}};
   if (page->has_more) {
-    metadata["continue"] = ContinueToken{page->version, std::time(nullptr), page->objects.back()->key()}.print();
+    metadata["continue"] =
+        ContinueToken{page->version, std::time(nullptr), page->objects.back()->key(), page->remaining}.print();
     if (selection->is_everything()) metadata["remainingItemCount"] = page->remaining;
   }
   Reply reply;

@@ -135,6 +135,17 @@ TEST_CASE("pages hold one version though objects come, change and go in between"
   CHECK(to_json(*second->objects[0])["value"] == 1);
   CHECK_FALSE(second->has_more);
   CHECK(second->version == first->version);
+  // What the first page counted is believed, and not counted again.
+  auto middle = registry.page(slices(), {.ns = "",
+                                         .version = first->version,
+                                         .after_key = "ns/b",
+                                         .limit = 1,
+                                         .left = 3,
+                                         .selects = [](const Object& object) { return object.name != "d"; }});
+  REQUIRE(middle.has_value());
+  CHECK(keys(*middle) == std::vector<std::string>{"ns/f"});
+  CHECK(middle->has_more);
+  CHECK(middle->remaining == 1);
 
   registry.expire_history();
   CHECK_FALSE(registry.page(slices(), {.ns = "", .version = first->version, .after_key = "", .limit = 0, .selects = {}})

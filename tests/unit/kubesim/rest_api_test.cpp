@@ -193,6 +193,7 @@ TEST_CASE_FIXTURE(Fixture, "a list in pages is complete and of one version") {
   const Json second = get(std::string(services) + "?limit=2&continue=" + token);
   CHECK(second["items"].size() == 2);
   CHECK(second["items"][0]["metadata"]["name"] == "c");
+  CHECK(second["metadata"]["remainingItemCount"] == 1);
   CHECK(second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]);
   const Json third = get(std::string(services) + "?limit=2&continue=" + std::string(second["metadata"]["continue"]));
   CHECK(third["items"].size() == 1);
