@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "tools/kubesim/simulator.hpp"
@@ -14,6 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using boost::system::error_code;
+
+/// What a wait may take before it is a failure: a machine with twenty times its load passes too.
+constexpr auto patience = 60s;
 
 /// A client that reads and writes octets, with a deadline on everything.
 class Client {
@@ -28,16 +32,16 @@ class Client {
   void get(const std::string& target, const std::string& headers = "") {
     send("GET " + target + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n");
   }
-  /// Reads until `text` has come; false at the end of the connection or after 5 s.
+  /// Reads until `text` has come; false at the end of the connection or of patience.
   bool read_until(const std::string& text) {
-    const auto deadline = Clock::now() + 5s;
+    const auto deadline = Clock::now() + patience;
     while (received.find(text) == std::string::npos) {
       if (Clock::now() > deadline || !read_some(deadline)) return false;
     }
     return true;
   }
   bool read_to_end() {
-    const auto deadline = Clock::now() + 5s;
+    const auto deadline = Clock::now() + patience;
     while (read_some(deadline)) {
     }
     return is_ended;
@@ -103,8 +107,15 @@ struct Running {
   Json stats() const {
     Client client(admin_port());
     client.get("/kubesim/stats", "Connection: close\r\n");
-    client.read_to_end();
+    REQUIRE(client.read_to_end());
     return *parse_json(client.received.substr(client.received.find("\r\n\r\n") + 4));
+  }
+
+  bool wait_for(const std::function<bool(const Json& stats)>& wanted) const {
+    for (const auto deadline = Clock::now() + patience; Clock::now() < deadline; std::this_thread::sleep_for(20ms)) {
+      if (wanted(stats())) return true;
+    }
+    return false;
   }
 
   asio::io_context io{1};
@@ -158,13 +169,7 @@ TEST_CASE("a client that goes away ends its watch at once") {
     REQUIRE(watcher.read_until("kube-system"));
     CHECK(running.stats()["open_watches"]["namespaces"] == 1);
   }
-  Json stats;
-  for (int i = 0; i < 100; ++i) {
-    stats = running.stats();
-    if (stats["open_watches"]["namespaces"] == 0) break;
-    std::this_thread::sleep_for(20ms);
-  }
-  CHECK(stats["open_watches"]["namespaces"] == 0);
+  CHECK(running.wait_for([](const Json& stats) { return stats["open_watches"]["namespaces"] == 0; }));
 }
 
 TEST_CASE("what is not HTTP, or too large, is refused and ends the connection") {
@@ -210,14 +215,8 @@ TEST_CASE("a watch whose client takes nothing is cut off instead of being buffer
       (void)running.simulator.cluster().apply_manifest(kind::pod(), pod);
     });
   }
-  Json stats;
-  for (int i = 0; i < 100; ++i) {
-    stats = running.stats();
-    if (stats["stalled_watches"] == 1) break;
-    std::this_thread::sleep_for(50ms);
-  }
-  CHECK(stats["stalled_watches"] == 1);
-  CHECK(stats["open_watches"]["pods"] == 0);
+  CHECK(running.wait_for([](const Json& stats) { return stats["stalled_watches"] == 1; }));
+  CHECK(running.stats()["open_watches"]["pods"] == 0);
 }
 
 TEST_CASE("faults of the connection: refused, dropped, delayed, cut") {
@@ -231,10 +230,15 @@ TEST_CASE("faults of the connection: refused, dropped, delayed, cut") {
     CHECK(again.read_until("v1.32"));
   }
   SUBCASE("refused for a time") {
-    running.fault(R"({"refuse_connections":{"for_ms":100}})");
+    running.fault(R"({"refuse_connections":{"for_ms":1000}})");
     CHECK(Client(running.port()).connect_error == asio::error::connection_refused);
-    std::this_thread::sleep_for(300ms);
-    CHECK_FALSE(Client(running.port()).connect_error);
+    const auto deadline = Clock::now() + patience;
+    bool is_refused = true;
+    while (is_refused && Clock::now() < deadline) {
+      std::this_thread::sleep_for(20ms);
+      is_refused = Client(running.port()).connect_error.failed();
+    }
+    CHECK_FALSE(is_refused);
   }
   SUBCASE("dropped") {
     Client watcher(running.port());
@@ -252,16 +256,14 @@ TEST_CASE("faults of the connection: refused, dropped, delayed, cut") {
     CHECK_FALSE(watcher.received.ends_with("0\r\n\r\n"));
   }
   SUBCASE("delayed, while other requests are not") {
-    running.fault(R"({"delay":{"ms":300,"path_prefix":"/version"}})");
-    const auto before = Clock::now();
+    running.fault(R"({"delay":{"ms":1500,"path_prefix":"/version"}})");
     Client slow(running.port());
     slow.get("/version");
     Client quick(running.port());
     quick.get("/healthz");
     CHECK(quick.read_until("ok"));
-    CHECK(Clock::now() - before < 250ms);
+    CHECK(slow.socket().available() == 0);
     CHECK(slow.read_until("v1.32"));
-    CHECK(Clock::now() - before >= 300ms);
   }
   SUBCASE("a list cut in the middle") {
     running.fault(R"({"cut_lists":{"after_bytes":40}})");
