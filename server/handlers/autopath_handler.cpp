@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "resolver/reply.hpp"
 #include "server/query/answer.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/pending_query.hpp"
@@ -17,6 +18,12 @@ using dns::Rcode;
 
 // REFUSED is what nobody serves, or an upstream does not want to: no answer either.
 bool goes_on(Rcode rcode) { return rcode == Rcode::nxdomain || rcode == Rcode::refused; }
+
+// The Extended DNS Error of a reply; its text lies in the message.
+std::optional<dns::ExtendedErrorOption> reason_of(std::span<const std::uint8_t> message) {
+  const auto reply = resolver::Reply::parse(message);
+  return reply ? reply->extended_error() : std::nullopt;
+}
 
 std::string_view label_at(dns::NameView name, std::size_t offset) {
   return {reinterpret_cast<const char*>(name.data()) + offset + 1, name.data()[offset]};
@@ -38,11 +45,7 @@ class AutopathHandler::Search : public std::enable_shared_from_this<Search> {
   Step run_now() {
     run();
     if (!is_waiting_) return Step::answered;
-    first_reply_ = message_so_far(context_->writer);
-    if (const auto& error = context_->writer.extended_error()) {
-      first_error_ = error->code;
-      first_error_text_ = error->text;
-    }
+    keep_first(message_so_far(context_->writer), context_->writer.extended_error());
     return suspend() ? Step::suspended : Step::answered;
   }
 
@@ -57,7 +60,7 @@ class AutopathHandler::Search : public std::enable_shared_from_this<Search> {
     is_waiting_ = false;
     if (context_ == nullptr && pending_ == nullptr) return;  // given up
     if (goes_on(dns::read_header(reply).rcode())) {
-      if (next_ == 0) first_reply_.assign(reply.begin(), reply.end());
+      if (next_ == 0) keep_first({reply.begin(), reply.end()}, reason_of(reply));
       if (!is_running_) go_on_later();
       return;
     }
@@ -66,12 +69,24 @@ class AutopathHandler::Search : public std::enable_shared_from_this<Search> {
     context.writer.clear_records();
     context.writer.clear_extended_error();
     copy_whole_reply(reply, context.query.qname, context.writer);
+    if (const auto error = reason_of(reply)) {
+      // Where nobody waited, the writer is finished when the reply and this search are gone.
+      handler_.reason_text_ = error->text;
+      context.writer.set_extended_error({error->code, handler_.reason_text_});
+    }
     context.rotate = context.server->chain->rotates_answers;
     count_success(context);
     if (pending_ != nullptr) pending_->reply(handler_.label_);
   }
 
  private:
+  void keep_first(std::vector<std::uint8_t> reply, const std::optional<dns::ExtendedErrorOption>& error) {
+    first_reply_ = std::move(reply);
+    if (!error) return;
+    first_error_ = error->code;
+    first_error_text_ = error->text;
+  }
+
   QueryContext& context() { return context_ != nullptr ? *context_ : pending_->context(); }
 
   void run() {

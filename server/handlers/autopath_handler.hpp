@@ -15,6 +15,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "k8s/cluster.hpp"
@@ -58,6 +59,8 @@ class AutopathHandler final : public Handler {
   AutopathSearch search_;
   asio::io_context& io_;
   const PluginLabel label_ = plugin_label("autopath");
+  /// The Extended DNS Error of the reply that is being written.
+  std::string reason_text_;
 };
 
 }  // namespace fairlead::server

@@ -128,13 +128,14 @@ std::vector<std::uint8_t> make_question(const QueryContext& parent, dns::NameVie
   packet.resize(packet.size() + 4);
   dns::write_u16(packet.data() + packet.size() - 4, static_cast<std::uint16_t>(qtype));
   dns::write_u16(packet.data() + packet.size() - 2, static_cast<std::uint16_t>(dns::RRClass::in));
-  if (parent.query.edns && parent.query.edns->dnssec_ok) {
+  // Who has no use for the reason of a reply is not told one (RFC 8914 §3).
+  if (parent.query.edns) {
     dns::write_u16(packet.data() + 10, 1);
     const std::size_t at = packet.size();
     packet.resize(at + dns::opt_octets);
     dns::write_u16(packet.data() + at + 1, static_cast<std::uint16_t>(dns::RRType::opt));
     dns::write_u16(packet.data() + at + 3, dns::udp_octets_max);
-    packet[at + 7] = 0x80;  // DO
+    if (parent.query.edns->dnssec_ok) packet[at + 7] = 0x80;  // DO
   }
   return packet;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "resolver/reply.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/pending_query.hpp"
 #include "unit/server/query/cluster_fixture.hpp"
@@ -40,6 +41,7 @@ class SlowHandler final : public server::Handler {
     pending->reply(server::no_plugin);
   }
   Step answer(server::QueryContext& context) {
+    if (!reason.empty()) context.writer.set_extended_error({dns::ExtendedError::network_error, reason});
     const auto found = addresses.find(context.qname.view().to_string());
     if (found == addresses.end()) {
       context.writer.set_rcode(rcode);
@@ -54,6 +56,7 @@ class SlowHandler final : public server::Handler {
 
   std::map<std::string, std::string> addresses;
   dns::Rcode rcode = dns::Rcode::nxdomain;
+  std::string reason;  // an Extended DNS Error of every reply
   bool is_slow = false;
   std::vector<std::string> asked;
   std::deque<std::unique_ptr<server::PendingQuery>> waiting;
@@ -116,6 +119,20 @@ class AutopathFixture {
       return {"suspended"};
     }
     return message_lines({answered.message.begin(), answered.message.end()});
+  }
+  std::vector<std::uint8_t> whole_reply(std::string_view qname, QueryPacketOptions options) {
+    TestOrigin origin(server::Transport::udp);
+    std::vector<std::uint8_t> buffer(dns::message_octets_max);
+    const auto packet = query_packet(qname, RRType::a, options);
+    server::Answer answered;
+    {
+      const base::ReadSection section;
+      answered = server::answer(packet, origin, plan, 0, buffer);
+    }
+    later = origin.later;
+    if (answered.outcome != server::Outcome::suspended) return {answered.message.begin(), answered.message.end()};
+    wait();
+    return *later;
   }
   /// Lets what waits be answered, one by one, until the client has its reply.
   Lines wait() {
@@ -256,6 +273,39 @@ TEST_CASE("the list of a resolv.conf is walked for everyone") {
   CHECK(f.ask("intranet.corp.example") == Lines{"NOERROR", "answer: intranet.corp.example. 60 A 198.51.100.2"});
   CHECK(f.ask("corp.example") == Lines{"NXDOMAIN"});
   CHECK(f.ask("web.shop.svc.other.example") == Lines{"NXDOMAIN"});
+}
+
+TEST_CASE("the reason in the reply that is passed on comes with it, whoever waited for what") {
+  const auto reason = [](std::span<const std::uint8_t> message) {
+    const auto reply = resolver::Reply::parse(message);
+    REQUIRE(reply.has_value());
+    const auto error = reply->extended_error();
+    return error ? std::string(dns::to_string(reply->rcode())) + ": " + std::string(error->text) : "none";
+  };
+  for (const bool is_slow : {false, true}) {
+    for (const bool falls_through : {false, true}) {
+      CAPTURE(is_slow);
+      CAPTURE(falls_through);
+      AutopathFixture f(true, falls_through);
+      f.outside->is_slow = is_slow;
+      f.outside->reason = std::string("said upstream, ") + (is_slow ? "later" : "at once");
+      const auto ask = [&](std::string_view qname, QueryPacketOptions options = {.edns_octets = 1232}) {
+        return reason(f.whole_reply(qname, options));
+      };
+      // All are NXDOMAIN: the first reply, and what it says. That of the cluster when nothing falls through.
+      CHECK(ask("nothing.shop.svc.cluster.local") ==
+            (falls_through ? "NXDOMAIN: " + f.outside->reason : "NXDOMAIN: no such Service, endpoint or port"));
+      CHECK(ask("www.example.org.shop.svc.cluster.local") == "NOERROR: " + f.outside->reason);
+      f.outside->rcode = dns::Rcode::servfail;
+      CHECK(ask("nothing.shop.svc.cluster.local") == "SERVFAIL: " + f.outside->reason);
+      // The winner says nothing, so nothing of the others is left.
+      f.outside->reason.clear();
+      CHECK(ask("www.example.org.shop.svc.cluster.local") == "none");
+      // Without EDNS there is no room for one.
+      f.outside->reason = "unheard";
+      CHECK(ask("nothing.shop.svc.cluster.local", {}) == "none");
+    }
+  }
 }
 
 TEST_CASE("names that would be too long are left out of the search") {
