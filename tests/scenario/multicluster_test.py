@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.dig import dig_zone
 from support.kube import endpoint_slice, namespace, service
 from support.processes import wait_until
 
@@ -200,3 +201,70 @@ def test_both_watches_of_slices_are_one_line_of_the_metrics(scenario):
     page = server.metrics_page()
     samples = [line.rsplit(" ", 1)[0] for line in page.splitlines() if line and line[0] != "#"]
     assert len(samples) == len(set(samples))
+
+
+# --- transfers
+
+TRANSFER = "transfer {\n    to *\n}"
+
+EXPECTED = f"""
+clusterset.local. 5 NS ns.dns.clusterset.local.
+ns.dns.clusterset.local. 5 A 127.0.0.1
+both.{SHOP}. 5 A 10.42.0.2
+db.{SHOP}. 5 A 10.1.0.5
+db.{SHOP}. 5 A 10.1.0.6
+db.{SHOP}. 5 A 10.2.0.5
+10-1-0-6.east.db.{SHOP}. 5 A 10.1.0.6
+db-0.east.db.{SHOP}. 5 A 10.1.0.5
+db-0.west-2.db.{SHOP}. 5 A 10.2.0.5
+_pg._tcp.db.{SHOP}. 5 SRV 0 33 5432 10-1-0-6.east.db.{SHOP}.
+_pg._tcp.db.{SHOP}. 5 SRV 0 33 5432 db-0.east.db.{SHOP}.
+_pg._tcp.db.{SHOP}. 5 SRV 0 33 5432 db-0.West-2.db.{SHOP}.
+web.{SHOP}. 5 A 10.42.0.1
+web.{SHOP}. 5 AAAA fd42::1
+web.{SHOP}. 5 SRV 0 100 80 web.{SHOP}.
+web.{SHOP}. 5 SRV 0 100 9090 web.{SHOP}.
+_http._tcp.web.{SHOP}. 5 SRV 0 100 80 web.{SHOP}.
+_metrics._tcp.web.{SHOP}. 5 SRV 0 100 9090 web.{SHOP}.
+""".strip().splitlines()
+
+
+def test_a_transfer_of_a_clusterset_zone_has_the_ids_of_clusters_and_only_imports(scenario):
+    cluster = scenario.cluster(*objects())
+    server = scenario.server(TRANSFER, cluster, "multicluster clusterset.local\npods insecure", zones=ZONES)
+    records = dig_zone(server.port, "clusterset.local")
+    sent = [f"{record.name} {record.ttl} {record.type} {record.data}".lower() for record in records[1:]]
+    assert sorted(sent) == sorted(line.lower() for line in EXPECTED)
+    assert records[0].data == server.ask("clusterset.local", "SOA").answer[0].data
+    # Each is what a query gets; a ClusterSetIP's weights are one number in a transfer.
+    for record in records:
+        found = server.ask(record.name, record.type, tcp=True).data(record.type)
+        weightless = {tuple(data.split()[2:]) for data in found} if record.type == "SRV" else set()
+        assert record.data in found or tuple(record.data.split()[2:]) in weightless, record
+    # Beside it the cluster's own zone, and nothing of either in the other.
+    own = {record.name for record in dig_zone(server.port, "cluster.local")}
+    assert "local.shop.svc.cluster.local." in own and not any("east" in name or "web" in name for name in own)
+    assert all(".cluster.local." in r.data for r in dig_zone(server.port, "in-addr.arpa") if r.type == "PTR")
+
+
+def test_a_changed_import_is_in_the_next_transfer_under_a_higher_serial(scenario):
+    cluster = scenario.cluster(*objects())
+    server = scenario.server(TRANSFER, cluster, "multicluster clusterset.local", zones=ZONES)
+    serial = lambda zone: int(dig_zone(server.port, zone)[0].data.split()[2])
+    before, own = serial("clusterset.local"), serial("cluster.local")
+    cluster.apply(service_import("web", "shop", ["10.42.0.7"], [("http", 80)]))
+    server.eventually(f"web.{SHOP}", "A", ["10.42.0.7"])
+    records = dig_zone(server.port, "clusterset.local")
+    assert [record.data for record in records if record.name == f"web.{SHOP}." and record.type == "A"] == ["10.42.0.7"]
+    assert int(records[0].data.split()[2]) > before
+    assert serial("cluster.local") == own
+
+
+def test_without_the_crd_the_clusterset_is_not_transferred_and_the_cluster_is(scenario):
+    cluster = scenario.cluster(*objects())
+    imports = "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports"
+    cluster.fault(fail_requests={"count": 100_000, "status": 404, "path_prefix": imports})
+    server = scenario.server(TRANSFER, cluster, "multicluster clusterset.local", zones=ZONES)
+    answer = server.ask("clusterset.local", "AXFR", tcp=True)
+    assert answer.rcode == "SERVFAIL" and "not yet in step" in answer.extended_errors[0][1]
+    assert len(dig_zone(server.port, "cluster.local")) > 3
