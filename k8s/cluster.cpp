@@ -170,6 +170,10 @@ class ApiCluster final : public Cluster {
   const ClusterTable* clusterset_table() const override {
     return clusterset_ != nullptr ? &clusterset_->table : nullptr;
   }
+  bool is_from_snapshot() const override {
+    const ClusterTable& behind = clusterset_ != nullptr && table_.synced.load() ? clusterset_->table : table_;
+    return behind.names_from.load() == NamesFrom::snapshot;
+  }
   bool is_in_step() const override {
     return table_.synced.load() && (clusterset_ == nullptr || clusterset_->is_in_step());
   }
@@ -224,17 +228,23 @@ class ApiCluster final : public Cluster {
     }
   }
 
-  // The table is filled before anybody can ask.
+  // The tables are filled before anybody can ask.
   void read_snapshot(const ClusterOptions& options, SnapshotFingerprint fingerprint) {
     SnapshotKeeperOptions keeper;
     keeper.file = options.snapshot_file;
     keeper.age_max = options.snapshot_age_max;
     keeper.fingerprint = [fingerprint = std::move(fingerprint)] { return fingerprint.value(); };
     keeper.log = options.log;
-    snapshot_.emplace(std::move(keeper), store_, table_, health_);
+    std::optional<SnapshotClusterset> clusterset;
+    if (clusterset_ != nullptr) {
+      clusterset.emplace(clusterset_->store, clusterset_->table,
+                         [imports = clusterset_->imports] { return imports->is_kind_denied(); });
+    }
+    snapshot_.emplace(std::move(keeper), store_, table_, health_, std::move(clusterset));
     if (!snapshot_->read()) return;
     const base::ReaderThread reader;
     publisher_.publish_pending();
+    if (clusterset_ != nullptr) clusterset_->publisher.publish_pending();
   }
 
   // In the order in which they need each other: the last is destroyed first.

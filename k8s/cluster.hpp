@@ -103,6 +103,8 @@ class Cluster {
   virtual const ClusterTable* clusterset_table() const { return nullptr; }
   /// All tables are in step. An API server that has no ServiceImports, or not for us, is not waited for.
   virtual bool is_in_step() const { return table().synced.load(); }
+  /// What is not in step answers from a snapshot. A clusterset counts once the cluster's own names are in step.
+  virtual bool is_from_snapshot() const { return table().names_from.load() == NamesFrom::snapshot; }
   virtual ClusterCounters counters() const = 0;
   /// One version of the names, given to `use` on another thread, soon: while a batch is published, after it. Entries of
   /// it may be read as long as this cluster lives.

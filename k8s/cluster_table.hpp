@@ -61,9 +61,6 @@ enum class NamesFrom : std::uint8_t {
   expired_snapshot,  // as above, but too old by now to be answered
 };
 
-/// Pods are held without their names, and a snapshot has none: their names are not known until they are listed.
-inline constexpr bool snapshot_has_pods = false;
-
 /// The names of an external zone: "\3web\7default" and what lies below, "\7default" for each Namespace, and reverse
 /// names of external addresses. An entry with a CNAME may have SRV records: they lead where the CNAME does.
 struct ExternalTable {
@@ -96,6 +93,14 @@ struct ClusterTable {
   std::atomic<NamesFrom> names_from{NamesFrom::api_server};
   /// Which snapshot, for people. Written before names_from says `snapshot` and before anybody reads, never again.
   std::string snapshot_note;
+  /// It was written by a server that watched Pods; else their names are not known until they are listed. As above.
+  bool snapshot_has_pods = false;
+
+  /// Null when Pods are not watched, or are those of a snapshot that is too old by now.
+  const PodTable* known_pods() const {
+    const bool are_known = names_from.load(std::memory_order_relaxed) != NamesFrom::expired_snapshot;
+    return are_known ? pods.get() : nullptr;
+  }
 };
 
 }  // namespace fairlead::k8s

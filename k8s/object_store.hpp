@@ -73,9 +73,9 @@ class NameWriter {
 struct StoredObject {
   Kind kind = Kind::kNamespace;
   std::string_view namespace_name;  // empty for a Namespace
-  std::string_view name;
-  std::string_view service_name;  // the Service of a slice
-  std::string_view packed;        // see packed_objects.hpp; empty for a Namespace
+  std::string_view name;            // empty for a Pod: it is held without
+  std::string_view service_name;    // the Service of a slice
+  std::string_view packed;  // see packed_objects.hpp; empty for a Namespace, the octets of its address for a Pod
 };
 
 class ObjectStore final : public ObjectSink {
@@ -121,6 +121,7 @@ class ObjectStore final : public ObjectSink {
   /// Puts in what read_some() gave to another store, to be removed by the first list that does not bring it. False for
   /// what this store would not hold in that form.
   bool restore(const StoredObject& object);
+  bool holds_pods() const { return options_.pods; }
   /// Every kind has been listed in full at least once.
   bool is_listed() const;
 

@@ -11,6 +11,9 @@ namespace fairlead::k8s {
 namespace {
 
 constexpr std::size_t cells_min = 64;
+// Cells are in the order of the first half of their hash, but for those that found their place taken.
+constexpr std::uint64_t places = std::uint64_t{1} << 32;
+std::uint64_t place_of(std::uint64_t hash) { return hash >> 32; }
 
 }  // namespace
 
@@ -18,7 +21,7 @@ constexpr std::size_t cells_min = 64;
 
 std::size_t PodStore::Slots::home(std::uint64_t hash) const {
   // Any number of cells, evenly.
-  return static_cast<std::size_t>((hash >> 32) * cells_.size() >> 32);
+  return static_cast<std::size_t>(place_of(hash) * cells_.size() >> 32);
 }
 
 PodStore::Slot* PodStore::Slots::find(std::uint64_t hash) {
@@ -69,10 +72,17 @@ void PodStore::Slots::resize(std::size_t cells) {
 PodStore::PodStore(bool keeps_names)
     : keeps_names_(keeps_names),
       seed_(base::draw_seed()),
+      restored_seed_(base::draw_seed()),
       reusable_namespaces_(std::make_shared<base::Guarded<std::vector<std::uint32_t>>>()) {}
 
 std::uint64_t PodStore::hash_of(const ObjectKey& key) const {
   return std::max<std::uint64_t>(pod_hash(key.namespace_name, key.name, seed_), 1);  // 0 is a free slot
+}
+
+std::uint64_t PodStore::restored_hash(std::string_view namespace_name, const base::IpAddress& address) const {
+  const auto octets = address.octets();
+  const std::string_view text(reinterpret_cast<const char*>(octets.data()), octets.size());
+  return std::max<std::uint64_t>(pod_hash(namespace_name, text, restored_seed_), 1);
 }
 
 void PodStore::begin_list() {
@@ -100,6 +110,15 @@ PodStore::Outcome PodStore::upsert(const Pod& pod) {
     note(*slot, true, pod.key.name);
     return Outcome::changed;
   }
+  if (const Slot* const slot = take_restored(pod, hash)) {
+    if (!keeps_names_) return Outcome::unchanged;
+    // The name is news. It comes before the nameless one goes, so that the address is never missing.
+    note(*slot, true, pod.key.name);
+    Slot before = *slot;
+    before.is_restored = 1;
+    note(before, false, {});
+    return Outcome::changed;
+  }
   const auto namespace_id = take_namespace(pod.key.namespace_name);
   if (!namespace_id) return Outcome::left_out;
   Slot& slot = slots_.insert(hash);
@@ -117,7 +136,59 @@ PodStore::Outcome PodStore::remove(const ObjectKey& key) {
   return Outcome::changed;
 }
 
+PodStore::Outcome PodStore::restore(const std::string& namespace_name, const base::IpAddress& address) {
+  const std::uint64_t hash = restored_hash(namespace_name, address);
+  if (slots_.find(hash) != nullptr) return Outcome::unchanged;
+  const auto namespace_id = take_namespace(namespace_name);
+  if (!namespace_id) return Outcome::left_out;
+  Slot& slot = slots_.insert(hash);
+  slot.namespace_id = *namespace_id & (PodTable::namespaces_max - 1);
+  slot.is_restored = 1;
+  ++restored_;
+  set_address(slot, address);
+  note(slot, true, {});
+  return Outcome::changed;
+}
+
+PodStore::Slot* PodStore::take_restored(const Pod& pod, std::uint64_t hash) {
+  if (restored_ == 0) return nullptr;
+  Slot* const found = slots_.find(restored_hash(pod.key.namespace_name, *pod.address));
+  if (found == nullptr || found->is_restored == 0) return nullptr;
+  // Namespace and address go along.
+  Slot own = *found;
+  own.hash = hash;
+  own.is_restored = 0;
+  own.is_seen = 1;
+  slots_.erase(found);
+  --restored_;
+  Slot& slot = slots_.insert(hash);
+  slot = own;
+  return &slot;
+}
+
+bool PodStore::read_some(std::uint64_t& place, std::size_t pods,
+                         const std::function<void(std::string_view, const base::IpAddress&)>& use) const {
+  const auto& cells = slots_.cells();
+  if (cells.empty() || place >= places) return false;
+  // Places stay what they are when the array is made anew, numbers of cells do not.
+  const std::uint64_t end = std::min(places, place + std::max<std::uint64_t>(1, places / cells.size() * pods));
+  const std::size_t last = slots_.home((end - 1) << 32);
+  bool is_behind = false;
+  for (std::size_t at = slots_.home(place << 32), left = cells.size(); left > 0; at = slots_.next(at), --left) {
+    const Slot& slot = cells[at];
+    // What found its place taken stands behind it, without a free cell in between.
+    if (slot.hash == 0 && is_behind) break;
+    if (slot.hash != 0 && place_of(slot.hash) >= place && place_of(slot.hash) < end) {
+      use(namespaces_[slot.namespace_id].name, address_of(slot));
+    }
+    is_behind = is_behind || at == last;
+  }
+  place = end;
+  return place < places;
+}
+
 void PodStore::erase(Slot* slot) {
+  restored_ -= slot->is_restored;
   note(*slot, false, {});
   release_address(*slot);
   release_namespace(slot->namespace_id);
@@ -128,7 +199,7 @@ void PodStore::note(const Slot& slot, bool is_added, const std::string& name) {
   pending_.changes.push_back({.address = address_of(slot),
                               .namespace_id = slot.namespace_id,
                               .is_added = is_added,
-                              .hash = slot.hash,
+                              .hash = slot.is_restored != 0 ? PodChanges::nameless : slot.hash,
                               .name = keeps_names_ && is_added ? name : std::string()});
 }
 

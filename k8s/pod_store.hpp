@@ -6,6 +6,11 @@
 // pick such names. They stand in one hash table of open addressing, between 11/20 and 7/8 full, so a change costs the
 // same however many Pods there are. IPv6 addresses stand in a pool beside it.
 //
+// A snapshot has no names either, and the hashes are worth nothing to another process. So a Pod from a snapshot stands
+// for one that is not told apart yet: the first Pod of its Namespace that a list brings with its address takes its
+// place, and nobody sees a change; what no Pod took is gone at the end of that list. Several Pods with one address in
+// one Namespace (host network) are one until then.
+//
 // Threads: one at a time; the ObjectStore locks.
 // Limits: PodTable::namespaces_max Namespaces with Pods.
 #pragma once
@@ -13,9 +18,11 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -41,6 +48,13 @@ class PodStore {
   Outcome upsert(const Pod& pod);
   Outcome remove(const ObjectKey& key);
 
+  /// A Pod of a snapshot, before the first list.
+  Outcome restore(const std::string& namespace_name, const base::IpAddress& address);
+  /// Gives `use` the Namespaces and addresses behind `place`, which begins with 0, of about as many Pods as `pods`;
+  /// false when there are no more. A Pod that stays is given once, whatever comes and goes between two calls.
+  bool read_some(std::uint64_t& place, std::size_t pods,
+                 const std::function<void(std::string_view, const base::IpAddress&)>& use) const;
+
   /// What changed since the last call.
   PodChanges take_changes();
   std::size_t size() const { return slots_.size(); }
@@ -51,7 +65,8 @@ class PodStore {
     std::uint32_t address;  // the octets of an IPv4 address, or a number in v6_addresses_
     std::uint32_t namespace_id : 18;
     std::uint32_t is_v6 : 1;
-    std::uint32_t is_seen : 1;  // by the running list
+    std::uint32_t is_seen : 1;      // by the running list
+    std::uint32_t is_restored : 1;  // from a snapshot, and no Pod has taken its place yet
   };
   static_assert(sizeof(Slot) == 16);
   static_assert(PodTable::namespaces_max == 1u << 18);
@@ -64,11 +79,11 @@ class PodStore {
     Slot& insert(std::uint64_t hash);
     void erase(Slot* slot);
     const base::MappedArray<Slot>& cells() const { return cells_; }
+    std::size_t home(std::uint64_t hash) const;
+    std::size_t next(std::size_t at) const { return at + 1 == cells_.size() ? 0 : at + 1; }
     std::size_t size() const { return size_; }
 
    private:
-    std::size_t home(std::uint64_t hash) const;
-    std::size_t next(std::size_t at) const { return at + 1 == cells_.size() ? 0 : at + 1; }
     void resize(std::size_t cells);
 
     base::MappedArray<Slot> cells_;
@@ -81,6 +96,9 @@ class PodStore {
   };
 
   std::uint64_t hash_of(const ObjectKey& key) const;
+  std::uint64_t restored_hash(std::string_view namespace_name, const base::IpAddress& address) const;
+  /// The Pod from the snapshot that this one is, as its own now; null if there is none.
+  Slot* take_restored(const Pod& pod, std::uint64_t hash);
   base::IpAddress address_of(const Slot& slot) const;
   void set_address(Slot& slot, const base::IpAddress& address);
   void release_address(const Slot& slot);
@@ -91,7 +109,9 @@ class PodStore {
 
   const bool keeps_names_;
   const std::uint64_t seed_;
+  const std::uint64_t restored_seed_;  // another, so that no Pod can have the hash of one from a snapshot
   Slots slots_;
+  std::size_t restored_ = 0;
   std::deque<std::array<std::uint8_t, 16>> v6_addresses_;
   std::vector<std::uint32_t> free_v6_addresses_;
 

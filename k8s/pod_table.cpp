@@ -159,9 +159,15 @@ bool PodTable::change(Family<octets>& family, const PodChanges::Change& change, 
     Cell<octets>& cell = family.now->cells[at];
     if (cell.state == free_cell) break;
     if (cell.state != state || cell.address != wanted) continue;
-    // Where names are kept every Pod has a cell; those with one address in one Namespace differ in their hash.
+    // Where names are kept every Pod has a cell; those with one address in one Namespace differ in their hash, but for
+    // those without a name, of which one is as good as another.
     char* const name = keeps_names_ ? family.now->names[at] : nullptr;
-    if (name != nullptr && pod_hash(namespace_name(change.namespace_id), name, seed) != change.hash) continue;
+    if (name != nullptr) {
+      const bool is_nameless = change.hash == PodChanges::nameless;
+      if (is_nameless && change.is_added) break;
+      if (is_nameless ? *name != '\0' : pod_hash(namespace_name(change.namespace_id), name, seed) != change.hash)
+        continue;
+    }
     if (change.is_added) {
       if (!keeps_names_) ++shared_.try_emplace({change.address, change.namespace_id}, 1).first->second;
       return false;

@@ -37,12 +37,15 @@ std::uint64_t pod_hash(std::string_view namespace_name, std::string_view pod_nam
 
 /// What happened to Pods since the last time, in order.
 struct PodChanges {
+  /// The hash of all Pods without a name, which are those of a snapshot.
+  static constexpr std::uint64_t nameless = 0;
+
   struct Change {
     base::IpAddress address;
     std::uint32_t namespace_id = 0;
     bool is_added = false;
-    std::uint64_t hash = 0;  // pod_hash()
-    std::string name;        // only when it is added, and only where names are kept
+    std::uint64_t hash = nameless;  // or pod_hash()
+    std::string name;               // only when it is added, and only where names are kept
   };
   struct NamespaceName {
     std::uint32_t id = 0;

@@ -19,8 +19,8 @@ namespace fairlead::k8s {
 namespace {
 
 constexpr std::string_view magic("FLSNAP\x1a\n", 8);  // as PNG's: shows what treated the file as text
-constexpr std::uint32_t version = 1;
-constexpr std::size_t header_octets = 32;
+constexpr std::uint32_t version = 2;
+constexpr std::size_t header_octets = 44;
 constexpr std::size_t record_octets = 8;    // before its texts
 constexpr std::size_t end_octets = 8 + 16;  // record, count, checksum
 constexpr std::size_t write_piece_octets = 64 * 1024;
@@ -30,17 +30,46 @@ constexpr mode_t file_mode = 0640;
 constexpr std::int64_t future_seconds_max = 60;
 
 // Numbers of the file, which stay when those of Kind change.
-enum class RecordKind : std::uint8_t { end, name_space, service, endpoint_slice };
+enum class RecordKind : std::uint8_t { end, name_space, service, endpoint_slice, pod, service_import, imported_slice };
 
-std::optional<RecordKind> record_kind(Kind kind) {
+// What the header says is there, even if there is none of it in the cluster.
+constexpr std::uint32_t has_pods = 1;
+constexpr std::uint32_t has_clusterset = 2;
+
+std::optional<RecordKind> record_kind(Kind kind, bool of_clusterset) {
   switch (kind) {
-    case Kind::kNamespace: return RecordKind::name_space;
-    case Kind::service: return RecordKind::service;
-    case Kind::endpoint_slice: return RecordKind::endpoint_slice;
-    case Kind::pod:
-    case Kind::service_import: break;
+    case Kind::kNamespace:
+      if (of_clusterset) return std::nullopt;  // the same as the cluster's
+      return RecordKind::name_space;
+    case Kind::service: return of_clusterset ? RecordKind::service_import : RecordKind::service;
+    case Kind::endpoint_slice: return of_clusterset ? RecordKind::imported_slice : RecordKind::endpoint_slice;
+    case Kind::pod: return RecordKind::pod;
+    case Kind::service_import: break;  // the store has them as Services
   }
   return std::nullopt;
+}
+
+// What the store takes it for.
+Kind kind_of(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::service:
+    case RecordKind::service_import: return Kind::service;
+    case RecordKind::endpoint_slice:
+    case RecordKind::imported_slice: return Kind::endpoint_slice;
+    case RecordKind::pod: return Kind::pod;
+    case RecordKind::end:
+    case RecordKind::name_space: break;
+  }
+  return Kind::kNamespace;
+}
+
+bool is_announced(RecordKind kind, std::uint32_t contents) {
+  switch (kind) {
+    case RecordKind::pod: return (contents & has_pods) != 0;
+    case RecordKind::service_import:
+    case RecordKind::imported_slice: return (contents & has_clusterset) != 0;
+    default: return kind <= RecordKind::imported_slice;
+  }
 }
 
 template <typename T>
@@ -94,16 +123,25 @@ std::unexpected<SnapshotRefusal> refuse(SnapshotFault fault, std::string text) {
   return std::unexpected(SnapshotRefusal{fault, std::move(text)});
 }
 
-std::expected<SnapshotHeader, SnapshotRefusal> read_header(Reader& reader, const SnapshotWanted& wanted) {
+struct ReadHeader {
+  SnapshotHeader header;
+  std::uint32_t contents = 0;
+};
+
+std::expected<ReadHeader, SnapshotRefusal> read_header(Reader& reader, const SnapshotWanted& wanted) {
   if (reader.take(magic.size()) != magic) return refuse(SnapshotFault::foreign, "it is no snapshot");
   if (const auto found = reader.number<std::uint32_t>(); found != version) {
     return refuse(SnapshotFault::foreign,
                   "it is of version " + std::to_string(found) + ", and this program reads " + std::to_string(version));
   }
-  SnapshotHeader header;
+  ReadHeader read;
+  SnapshotHeader& header = read.header;
   header.serial = reader.number<std::uint32_t>();
   header.fingerprint = reader.number<std::uint64_t>();
   header.as_of = reader.number<std::int64_t>();
+  header.clusterset_serial = reader.number<std::uint32_t>();
+  header.external_serial = reader.number<std::uint32_t>();
+  read.contents = reader.number<std::uint32_t>();
   if (header.fingerprint != wanted.fingerprint) {
     return refuse(SnapshotFault::foreign, "it is of another cluster, or of other options of `kubernetes`");
   }
@@ -115,44 +153,46 @@ std::expected<SnapshotHeader, SnapshotRefusal> read_header(Reader& reader, const
     return refuse(SnapshotFault::out_of_date,
                   "it is older than the " + std::to_string(wanted.age_seconds_max) + " s that the Corefile allows");
   }
-  return header;
+  return read;
 }
 
-// Calls `use` for each record up to the end; false when the records are not what their lengths say.
+// Calls `use` for each record up to the end; false when the records are not what their lengths and the header say.
 template <typename Use>
-bool walk_records(Reader reader, Use use) {
+bool walk_records(Reader reader, std::uint32_t contents, Use use) {
   std::uint64_t count = 0;
   while (reader.left() >= record_octets) {
-    const auto kind = reader.number<std::uint8_t>();
+    const auto kind = static_cast<RecordKind>(reader.number<std::uint8_t>());
     const std::size_t name_space = reader.number<std::uint8_t>();
     const std::size_t name = reader.number<std::uint8_t>();
     const std::size_t service = reader.number<std::uint8_t>();
     const std::size_t packed = reader.number<std::uint32_t>();
-    if (kind == std::to_underlying(RecordKind::end)) {
+    if (kind == RecordKind::end) {
       return name_space + name + service + packed == 0 && reader.left() == sizeof(count) &&
              reader.number<std::uint64_t>() == count;
     }
-    if (kind > std::to_underlying(RecordKind::endpoint_slice)) return false;
-    if (reader.left() < name_space + name + service + packed) return false;
+    if (!is_announced(kind, contents) || reader.left() < name_space + name + service + packed) return false;
     StoredObject object;
-    switch (static_cast<RecordKind>(kind)) {
-      case RecordKind::service: object.kind = Kind::service; break;
-      case RecordKind::endpoint_slice: object.kind = Kind::endpoint_slice; break;
-      default: object.kind = Kind::kNamespace; break;
-    }
+    object.kind = kind_of(kind);
     object.namespace_name = reader.take(name_space);
     object.name = reader.take(name);
     object.service_name = reader.take(service);
     object.packed = reader.take(packed);
-    use(object);
+    use(kind, object);
     ++count;
   }
   return false;
 }
 
+// False when no store would hold it like that.
+bool restore(RecordKind kind, const StoredObject& object, ObjectStore& store, ObjectStore* clusterset) {
+  if (kind == RecordKind::service_import || kind == RecordKind::imported_slice) return clusterset->restore(object);
+  if (kind == RecordKind::name_space && clusterset != nullptr) clusterset->restore(object);
+  return store.restore(object);
+}
+
 // The texts as records; nothing is kept of an object whose names do not fit, since no Kubernetes name is as long.
-void put_record(std::string& out, const StoredObject& object, std::uint64_t& count) {
-  const auto kind = record_kind(object.kind);
+void put_record(std::string& out, const StoredObject& object, bool of_clusterset, std::uint64_t& count) {
+  const auto kind = record_kind(object.kind, of_clusterset);
   constexpr std::size_t name_octets_max = std::numeric_limits<std::uint8_t>::max();
   if (!kind || object.namespace_name.size() > name_octets_max || object.name.size() > name_octets_max ||
       object.service_name.size() > name_octets_max) {
@@ -245,7 +285,7 @@ std::string utc_text(std::int64_t unix_time) {
 }
 
 std::expected<SnapshotRead, SnapshotRefusal> parse_snapshot(std::string_view octets, const SnapshotWanted& wanted,
-                                                            ObjectStore& store) {
+                                                            ObjectStore& store, ObjectStore* clusterset) {
   Reader reader(octets);
   SnapshotRead read;
   // What another program wrote has no checksum of ours; that it is foreign is the better thing to say.
@@ -260,18 +300,29 @@ std::expected<SnapshotRead, SnapshotRefusal> parse_snapshot(std::string_view oct
   Reader trailer(octets.substr(summed.size()));
   if (base::checksum(summed) != trailer.number<std::uint64_t>()) return damaged();
   if (!header) return std::unexpected(std::move(header.error()));
-  read.header = *header;
+  read.header = header->header;
 
   const Reader records(summed.substr(header_octets));
-  if (!walk_records(records, [](const StoredObject&) {})) return damaged();
-  walk_records(records, [&](const StoredObject& object) {
-    if (!store.restore(object)) {
+  if ((header->contents & ~(has_pods | has_clusterset)) != 0) return damaged();
+  if (!walk_records(records, header->contents, [](RecordKind, const StoredObject&) {})) return damaged();
+  // What this server does not watch is passed over.
+  std::uint32_t used = header->contents;
+  if (!store.holds_pods()) used &= ~has_pods;
+  if (clusterset == nullptr) used &= ~has_clusterset;
+  if ((used & has_pods) != 0) read.pods = 0;
+  if ((used & has_clusterset) != 0) read.service_imports = 0;
+  ObjectStore* const imports = (used & has_clusterset) != 0 ? clusterset : nullptr;
+  walk_records(records, header->contents, [&](RecordKind kind, const StoredObject& object) {
+    if (!is_announced(kind, used)) return;
+    if (!restore(kind, object, store, imports)) {
       ++read.refused;
       return;
     }
-    switch (object.kind) {
-      case Kind::kNamespace: ++read.namespaces; break;
-      case Kind::service: ++read.services; break;
+    switch (kind) {
+      case RecordKind::name_space: ++read.namespaces; break;
+      case RecordKind::service: ++read.services; break;
+      case RecordKind::service_import: ++*read.service_imports; break;
+      case RecordKind::pod: ++*read.pods; break;
       default: ++read.endpoint_slices; break;
     }
   });
@@ -279,7 +330,7 @@ std::expected<SnapshotRead, SnapshotRefusal> parse_snapshot(std::string_view oct
 }
 
 std::expected<SnapshotRead, SnapshotRefusal> read_snapshot(const std::string& path, const SnapshotWanted& wanted,
-                                                           ObjectStore& store) {
+                                                           ObjectStore& store, ObjectStore* clusterset) {
   // Without waiting for the other end of what turns out to be a pipe.
   const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (file.get() < 0) {
@@ -300,7 +351,7 @@ std::expected<SnapshotRead, SnapshotRefusal> read_snapshot(const std::string& pa
     if (got == 0) break;  // it became shorter, which the checksum finds
     have += static_cast<std::size_t>(got);
   }
-  return parse_snapshot(std::string_view(octets).substr(0, have), wanted, store);
+  return parse_snapshot(std::string_view(octets).substr(0, have), wanted, store, clusterset);
 }
 
 std::expected<std::uint64_t, std::string> write_snapshot(const std::string& path, const SnapshotHeader& header,
@@ -312,21 +363,29 @@ std::expected<std::uint64_t, std::string> write_snapshot(const std::string& path
   put(piece, header.serial);
   put(piece, header.fingerprint);
   put(piece, header.as_of);
+  put(piece, header.clusterset_serial);
+  put(piece, header.external_serial);
+  put(piece, (store.holds_pods() ? has_pods : 0) | (writing.clusterset != nullptr ? has_clusterset : 0));
 
   std::uint64_t count = 0;
-  ObjectStore::Cursor cursor;
-  for (bool more = true; more && draft.good();) {
-    more = store.read_some(cursor, write_piece_octets,
-                           [&](const StoredObject& object) { put_record(piece, object, count); });
-    if (!more) {
-      piece.append(record_octets, '\0');
-      put(piece, count);
-    }
+  const auto flush = [&] {
     sum.add(piece);
     draft.write(piece);
     piece.clear();
-    if (more) writing.pause();
+  };
+  for (const ObjectStore* const one : {&store, writing.clusterset}) {
+    const bool of_clusterset = one == writing.clusterset;
+    ObjectStore::Cursor cursor;
+    for (bool more = one != nullptr; more && draft.good();) {
+      more = one->read_some(cursor, write_piece_octets,
+                            [&](const StoredObject& object) { put_record(piece, object, of_clusterset, count); });
+      flush();
+      if (more) writing.pause();
+    }
   }
+  piece.append(record_octets, '\0');
+  put(piece, count);
+  flush();
   put(piece, sum.value());
   draft.write(piece);
   if (draft.octets() > snapshot_octets_max) return std::unexpected("it would be too large to be read again");

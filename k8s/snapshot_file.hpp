@@ -1,7 +1,9 @@
 // The objects of a cluster in a file, so that a server that starts while the API server is away knows the names.
 //
-//     header   magic, version, SOA serial, fingerprint of what shaped the objects, Unix time at which they held
-//     records  kind, four lengths, Namespace, name, Service, packed object (packed_objects.hpp)
+//     header   magic, version, SOA serial, fingerprint of what shaped the objects, Unix time at which they held, SOA
+//              serials of the clusterset and of the external zone, which of the kinds are there that not all servers
+//              have
+//     records  kind, four lengths, Namespace, name, Service, packed object (packed_objects.hpp, object_store.hpp)
 //     end      a record of kind 0, the number of records, XXH3 of all before
 //
 // Numbers are little-endian. A file is written beside its place, flushed and renamed, so that there is always a whole
@@ -16,6 +18,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,14 +34,17 @@ struct SnapshotHeader {
   std::uint64_t fingerprint = 0;
   /// Unix time at which the objects were those of the API server.
   std::int64_t as_of = 0;
-  /// SOA serial, so that it rises across a restart.
-  std::uint32_t serial = 0;
+  /// SOA serials, so that they rise across a restart; 0 where there is no such zone.
+  std::uint32_t serial = 0, clusterset_serial = 0, external_serial = 0;
 };
 
 struct SnapshotRead {
   SnapshotHeader header;
   std::uint64_t namespaces = 0, services = 0, endpoint_slices = 0;
-  std::uint64_t refused = 0;  // objects that the store would not hold like that
+  /// Nothing when whoever wrote the file did not watch them, or the reader does not.
+  std::optional<std::uint64_t> pods;
+  std::optional<std::uint64_t> service_imports;  // their slices are counted above
+  std::uint64_t refused = 0;                     // objects that the store would not hold like that
 };
 
 struct SnapshotWanted {
@@ -59,14 +65,18 @@ struct SnapshotRefusal {
   std::string text;
 };
 
-/// Puts the objects into `store`; a refused snapshot changes nothing there.
+/// Puts the objects into `store`, and what a clusterset imports into a store of its own; a refused snapshot changes
+/// nothing there. What is wanted and not in the file (Pods, a clusterset) is left as it is, the other way round it is
+/// passed over.
 std::expected<SnapshotRead, SnapshotRefusal> read_snapshot(const std::string& path, const SnapshotWanted& wanted,
-                                                           ObjectStore& store);
+                                                           ObjectStore& store, ObjectStore* clusterset = nullptr);
 /// The same for the octets of a file.
 std::expected<SnapshotRead, SnapshotRefusal> parse_snapshot(std::string_view octets, const SnapshotWanted& wanted,
-                                                            ObjectStore& store);
+                                                            ObjectStore& store, ObjectStore* clusterset = nullptr);
 
 struct SnapshotWriting {
+  /// What a clusterset imports; its Namespaces are those of the other store.
+  const ObjectStore* clusterset = nullptr;
   /// Called between pieces, without a lock.
   std::function<void()> pause = [] {};
   /// Puts the finished file into its place by calling the function, or leaves it.

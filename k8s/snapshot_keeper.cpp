@@ -30,14 +30,30 @@ std::int64_t system_unix_time() {
 }
 
 std::string objects_text(const SnapshotRead& read) {
-  return std::to_string(read.services) + " Services, " + std::to_string(read.endpoint_slices) + " EndpointSlices and " +
-         std::to_string(read.namespaces) + " Namespaces";
+  std::string text =
+      std::to_string(read.services) + " Services, " + std::to_string(read.endpoint_slices) + " EndpointSlices";
+  if (read.pods) text += ", " + std::to_string(*read.pods) + " Pods";
+  if (read.service_imports) text += ", " + std::to_string(*read.service_imports) + " ServiceImports";
+  return text + " and " + std::to_string(read.namespaces) + " Namespaces";
+}
+
+// Before anybody reads the table.
+void take_over(ClusterTable& table, std::uint32_t serial, const std::string& note) {
+  table.serial.store(std::max(table.serial.load(), serial + 1));
+  table.snapshot_note = note;
+  table.names_from.store(NamesFrom::snapshot);
+}
+
+// The publisher sets it when everything has been listed, which comes first or comes later and is right either way.
+bool give_up(ClusterTable& table) {
+  NamesFrom expected = NamesFrom::snapshot;
+  return table.names_from.compare_exchange_strong(expected, NamesFrom::expired_snapshot);
 }
 
 }  // namespace
 
 SnapshotKeeper::SnapshotKeeper(SnapshotKeeperOptions options, ObjectStore& store, ClusterTable& table,
-                               const ApiHealth& health)
+                               const ApiHealth& health, std::optional<SnapshotClusterset> clusterset)
     : options_([](SnapshotKeeperOptions o) {
         if (!o.unix_time) o.unix_time = system_unix_time;
         // The age must not run out while everything is quiet and well.
@@ -46,7 +62,8 @@ SnapshotKeeper::SnapshotKeeper(SnapshotKeeperOptions options, ObjectStore& store
       }(std::move(options))),
       store_(store),
       table_(table),
-      health_(health) {}
+      health_(health),
+      clusterset_(std::move(clusterset)) {}
 
 SnapshotKeeper::~SnapshotKeeper() { stop(); }
 
@@ -54,7 +71,7 @@ bool SnapshotKeeper::read() {
   const std::int64_t now = options_.unix_time();
   const auto read = read_snapshot(
       options_.file, {.fingerprint = options_.fingerprint(), .now = now, .age_seconds_max = options_.age_max.count()},
-      store_);
+      store_, clusterset_ ? &clusterset_->store : nullptr);
   if (!read) {
     if (read.error().fault == SnapshotFault::absent) {
       log(base::LogLevel::info, "there is none at " + options_.file + " yet");
@@ -68,10 +85,12 @@ bool SnapshotKeeper::read() {
   const std::int64_t age = std::max<std::int64_t>(0, now - header.as_of);
   as_of_ = header.as_of;
   names_expire_ = std::chrono::steady_clock::now() + options_.age_max - std::chrono::seconds(age);
-  table_.serial.store(std::max(table_.serial.load(), header.serial + 1));
   const std::string time = utc_text(header.as_of);
-  table_.snapshot_note = "from the snapshot of " + time + ", not yet in step with the API server";
-  table_.names_from.store(NamesFrom::snapshot);
+  const std::string note = "from the snapshot of " + time + ", not yet in step with the API server";
+  table_.snapshot_has_pods = read->pods.has_value();
+  if (table_.external != nullptr) table_.external->serial.store(header.external_serial + 1);
+  take_over(table_, header.serial, note);
+  if (read->service_imports) take_over(clusterset_->table, header.clusterset_serial, note);
   log(base::LogLevel::info, objects_text(*read) + " of " + time + " (" + std::to_string(age) + " s old) from " +
                                 options_.file + " are answered until the API server has been listed");
   if (read->refused > 0) {
@@ -101,7 +120,7 @@ void SnapshotKeeper::stop() {
   });
   if (!has_owned) return;
   if (store_.is_listed() && last_contact_ != no_time && is_owner() &&
-      (!has_written_ || store_.sequence() != written_sequence_ || last_contact_ > as_of_)) {
+      (!has_written_ || sequence() != written_sequence_ || last_contact_ > as_of_)) {
     write({});
   }
   owners().with([&](auto& all) {
@@ -118,7 +137,10 @@ SnapshotCounters SnapshotKeeper::counters() const {
   if (const std::int64_t as_of = as_of_; as_of != no_time) {
     counters.age = std::max<std::int64_t>(0, options_.unix_time() - as_of);
   }
-  counters.is_in_use = table_.names_from.load(std::memory_order_relaxed) == NamesFrom::snapshot;
+  const auto is_in_use = [](const ClusterTable& table) {
+    return table.names_from.load(std::memory_order_relaxed) == NamesFrom::snapshot;
+  };
+  counters.is_in_use = is_in_use(table_) || (clusterset_ && is_in_use(clusterset_->table));
   return counters;
 }
 
@@ -143,19 +165,30 @@ void SnapshotKeeper::note_contact() {
 void SnapshotKeeper::give_up_old_names() {
   if (!names_expire_ || std::chrono::steady_clock::now() < *names_expire_) return;
   names_expire_.reset();
-  // The publisher sets it when everything has been listed, which comes first or comes later and is right either way.
-  NamesFrom expected = NamesFrom::snapshot;
-  if (table_.names_from.compare_exchange_strong(expected, NamesFrom::expired_snapshot)) {
+  const bool own = give_up(table_);
+  const bool imported = clusterset_ && give_up(clusterset_->table);
+  if (own || imported) {
     log(base::LogLevel::warning,
         options_.file + " is older than " + std::to_string(options_.age_max.count()) +
             " s now and the API server has not been listed: its names are SERVFAIL until then");
   }
 }
 
-bool SnapshotKeeper::is_due() const {
-  if (last_contact_ == no_time || !is_owner() || !store_.is_listed()) return false;
-  if (!has_written_ || store_.sequence() != written_sequence_) return true;
+bool SnapshotKeeper::is_due() {
+  if (last_contact_ == no_time || !is_owner() || !store_.is_listed() || is_clusterset_awaited()) return false;
+  if (!has_written_ || sequence() != written_sequence_) return true;
   return std::chrono::seconds(last_contact_ - as_of_) >= options_.refresh_interval;
+}
+
+bool SnapshotKeeper::is_clusterset_awaited() {
+  if (!clusterset_ || clusterset_->store.is_listed() || clusterset_->is_denied()) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (!awaiting_clusterset_since_) awaiting_clusterset_since_ = now;
+  return now - *awaiting_clusterset_since_ < options_.write_interval;
+}
+
+std::uint64_t SnapshotKeeper::sequence() const {
+  return store_.sequence() + (clusterset_ ? clusterset_->store.sequence() : 0);
 }
 
 bool SnapshotKeeper::is_owner() const {
@@ -167,11 +200,15 @@ bool SnapshotKeeper::is_owner() const {
 
 void SnapshotKeeper::write(std::optional<std::stop_token> at_leisure) {
   // What changes while it is written is written again next time.
-  const std::uint64_t sequence = store_.sequence();
-  const SnapshotHeader header{
-      .fingerprint = options_.fingerprint(), .as_of = last_contact_, .serial = table_.serial.load()};
+  const std::uint64_t sequence = this->sequence();
   bool is_placed = false;
+  SnapshotHeader header{.fingerprint = options_.fingerprint(), .as_of = last_contact_, .serial = table_.serial.load()};
+  if (table_.external != nullptr) header.external_serial = table_.external->serial.load();
   SnapshotWriting writing;
+  if (clusterset_ && clusterset_->store.is_listed()) {
+    writing.clusterset = &clusterset_->store;
+    header.clusterset_serial = clusterset_->table.serial.load();
+  }
   if (at_leisure) {
     writing.pause = [stop = *std::move(at_leisure)] {
       if (!stop.stop_requested()) std::this_thread::sleep_for(pause_between_pieces);

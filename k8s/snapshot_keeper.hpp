@@ -6,6 +6,9 @@
 //              refresh_interval when nothing did, so that the age tells how long ago the objects were right
 //     stop()   writes what has changed since
 //
+// A clusterset goes along once it is in step itself. It is waited for a while and not for ever: an API server that
+// fails for ServiceImports alone must not keep the cluster's own names out of the file.
+//
 // Only what is in step is written, dated by the last time at which the API server was known to answer. Names from a
 // snapshot that come of age before the API server was listed are no longer answered (ClusterTable::names_from).
 //
@@ -51,10 +54,19 @@ struct SnapshotKeeperOptions {
   std::function<std::int64_t()> unix_time;
 };
 
+/// The names of a clusterset, which share the cluster's file.
+struct SnapshotClusterset {
+  ObjectStore& store;
+  ClusterTable& table;
+  /// The API server has no ServiceImports, or not for us.
+  std::function<bool()> is_denied;
+};
+
 class SnapshotKeeper {
  public:
-  /// Store, table and health outlive the keeper.
-  SnapshotKeeper(SnapshotKeeperOptions options, ObjectStore& store, ClusterTable& table, const ApiHealth& health);
+  /// Stores, tables and health outlive the keeper.
+  SnapshotKeeper(SnapshotKeeperOptions options, ObjectStore& store, ClusterTable& table, const ApiHealth& health,
+                 std::optional<SnapshotClusterset> clusterset = {});
   /// Stops if that was not done.
   ~SnapshotKeeper();
   SnapshotKeeper(const SnapshotKeeper&) = delete;
@@ -72,7 +84,11 @@ class SnapshotKeeper {
   void run(const std::stop_token& stop);
   void note_contact();
   void give_up_old_names();
-  bool is_due() const;
+  bool is_due();
+  /// Not in step yet, and not to be left out yet either.
+  bool is_clusterset_awaited();
+  /// Rises with every change of what would be written.
+  std::uint64_t sequence() const;
   /// `at_leisure`: with pauses until this is stopped.
   void write(std::optional<std::stop_token> at_leisure);
   bool is_owner() const;
@@ -82,6 +98,7 @@ class SnapshotKeeper {
   ObjectStore& store_;
   ClusterTable& table_;
   const ApiHealth& health_;
+  const std::optional<SnapshotClusterset> clusterset_;
 
   std::atomic<std::uint64_t> writes_{0}, write_failures_{0}, refusals_{0};
   static constexpr std::int64_t no_time = -1;
@@ -89,6 +106,7 @@ class SnapshotKeeper {
 
   // The thread's own, and the owner's when it does not run.
   std::optional<std::chrono::steady_clock::time_point> names_expire_;
+  std::optional<std::chrono::steady_clock::time_point> awaiting_clusterset_since_;
   std::int64_t last_contact_ = no_time;
   std::uint64_t written_sequence_ = 0;
   bool has_written_ = false;

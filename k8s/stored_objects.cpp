@@ -10,16 +10,29 @@ namespace {
 bool is_namespace_label(std::string_view name) { return is_label(name) && !name.contains('/'); }
 
 // A repeated or odd octet would pack differently; what no decoder makes is looked for here.
-bool is_canonical(const Service& service, std::string_view packed) {
-  return pack(service) == packed &&
+bool is_canonical(const Service& service, std::string_view packed, bool of_clusterset) {
+  return pack(service) == packed && (!of_clusterset || service.type == Service::Type::cluster_ip) &&
          std::ranges::all_of(service.ports, [](const ServicePort& port) { return port.protocol <= Protocol::sctp; });
 }
 
-bool is_canonical(const ReadySlice& slice, std::string_view packed) {
+bool is_canonical(const ReadySlice& slice, std::string_view packed, bool of_clusterset) {
   const auto is_known = [](const EndpointPort& port) { return port.protocol <= Protocol::sctp; };
   const auto is_named = [](const ReadyAddress& item) { return item.label.empty() || is_label(item.label); };
   return pack(slice) == packed && std::ranges::all_of(slice.ports, is_known) &&
+         (of_clusterset ? is_label(slice.source_cluster) : slice.source_cluster.empty()) &&
          std::ranges::all_of(slice.addresses, is_named) && std::ranges::is_sorted(slice.addresses);
+}
+
+std::string_view octets_of(const base::IpAddress& address) {
+  const auto octets = address.octets();
+  return {reinterpret_cast<const char*>(octets.data()), octets.size()};
+}
+
+std::optional<base::IpAddress> address_of(std::string_view octets) {
+  const auto* const data = reinterpret_cast<const std::uint8_t*>(octets.data());
+  if (octets.size() == 4) return base::IpAddress::v4(std::span<const std::uint8_t, 4>(data, 4));
+  if (octets.size() == 16) return base::IpAddress::v6(std::span<const std::uint8_t, 16>(data, 16));
+  return std::nullopt;
 }
 
 }  // namespace
@@ -78,12 +91,26 @@ bool ObjectStore::read_some(Cursor& cursor, std::size_t octets,
       return true;
     }
   }
-  // Pods are held without their names and ServiceImports not yet: a kind that joins the snapshot has its walk here and
-  // its case in restore().
+  if (cursor.kind == Kind::pod) {
+    constexpr std::size_t pods_at_once = 256;
+    std::uint64_t place = cursor.entry;
+    bool more = true;
+    while (more && given < octets) {
+      more = pods_.read_some(place, pods_at_once, [&](std::string_view space, const base::IpAddress& address) {
+        give(
+            {.kind = Kind::pod, .namespace_name = space, .name = {}, .service_name = {}, .packed = octets_of(address)});
+      });
+      given += pods_at_once;  // free entries, as above
+    }
+    cursor.entry = place;
+    return more;
+  }
+  // ServiceImports are Services in a store of their own.
   return false;
 }
 
 bool ObjectStore::restore(const StoredObject& object) {
+  const bool of_clusterset = options_.records.clusterset;
   switch (object.kind) {
     case Kind::kNamespace:
       if (!is_namespace_label(object.name)) return false;
@@ -92,19 +119,29 @@ bool ObjectStore::restore(const StoredObject& object) {
     case Kind::service: {
       if (!is_namespace_label(object.namespace_name) || !is_label(object.name)) return false;
       Service service = unpack_service(object.packed, {std::string(object.namespace_name), std::string(object.name)});
-      if (!is_canonical(service, object.packed)) return false;
+      if (!is_canonical(service, object.packed, of_clusterset)) return false;
       upsert(std::move(service));
       return true;
     }
     case Kind::endpoint_slice: {
       if (!is_namespace_label(object.namespace_name) || !is_label(object.service_name)) return false;
-      if (!is_canonical(unpack_slice(object.packed), object.packed)) return false;
+      if (!is_canonical(unpack_slice(object.packed), object.packed, of_clusterset)) return false;
       const ObjectKey owner{std::string(object.namespace_name), std::string(object.service_name)};
       const std::scoped_lock lock(mutex_);
       put_slice(owner.namespace_name + '/' + std::string(object.name), owner, std::string(object.packed));
       return true;
     }
-    case Kind::pod:
+    case Kind::pod: {
+      const auto address = address_of(object.packed);
+      if (!is_namespace_label(object.namespace_name) || !object.name.empty() || !object.service_name.empty() ||
+          !address || !options_.pods) {
+        return false;
+      }
+      const std::scoped_lock lock(mutex_);
+      const auto outcome = pods_.restore(std::string(object.namespace_name), *address);
+      if (outcome == PodStore::Outcome::changed) mark();
+      return outcome != PodStore::Outcome::left_out;
+    }
     case Kind::service_import: break;
   }
   return false;

@@ -57,8 +57,7 @@ Footing footing_of(const std::vector<std::shared_ptr<k8s::Cluster>>& clusters) {
   Footing least = Footing::in_step;
   for (const auto& cluster : clusters) {
     if (cluster->is_in_step()) continue;
-    const bool has_snapshot = cluster->table().names_from == k8s::NamesFrom::snapshot;
-    least = std::min(least, has_snapshot ? Footing::snapshot : Footing::nothing);
+    least = std::min(least, cluster->is_from_snapshot() ? Footing::snapshot : Footing::nothing);
   }
   return least;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "resolver/reply.hpp"
+#include "server/handlers/cluster_reply.hpp"
 #include "server/query/answer.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/pending_query.hpp"
@@ -75,6 +76,10 @@ class AutopathHandler::Search : public std::enable_shared_from_this<Search> {
       context.writer.set_extended_error({error->code, handler_.reason_text_});
     }
     context.rotate = context.server->chain->rotates_answers;
+    // Whose search list it is was read from a snapshot, whatever the name that was found.
+    if (const std::string_view note = handler_.snapshot_note(); !note.empty()) {
+      context.writer.set_extended_error({dns::ExtendedError::stale_answer, note});
+    }
     count_success(context);
     if (pending_ != nullptr) pending_->reply(handler_.label_);
   }
@@ -195,6 +200,10 @@ Step AutopathHandler::handle(QueryContext& context) {
   return Step::answered;
 }
 
+std::string_view AutopathHandler::snapshot_note() const {
+  return search_.cluster != nullptr ? server::snapshot_note(search_.cluster->table()) : std::string_view();
+}
+
 std::optional<AutopathHandler::Split> AutopathHandler::split(const QueryContext& context) const {
   const dns::NameView qname = context.qname.view();
   const auto contains = [&](const dns::DomainName& zone) { return qname.is_at_or_below(zone); };
@@ -206,7 +215,7 @@ std::optional<AutopathHandler::Split> AutopathHandler::split(const QueryContext&
     return Split{.base_octets = base_octets};
   }
   const auto zone = std::ranges::find_if(search_.cluster_zones, contains);
-  const k8s::PodTable* const pods = search_.cluster->table().pods.get();
+  const k8s::PodTable* const pods = search_.cluster->table().known_pods();
   if (zone == search_.cluster_zones.end() || pods == nullptr) return std::nullopt;
   // <base>.<ns>.svc.<zone>
   const dns::LabelOffsets labels(qname);

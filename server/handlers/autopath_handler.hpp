@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "k8s/cluster.hpp"
@@ -55,6 +56,9 @@ class AutopathHandler final : public Handler {
   std::optional<Split> split(const QueryContext& context) const;
   /// The other names of the search, in order.
   std::vector<dns::DomainName> other_names(const QueryContext& context, const Split& split) const;
+
+  /// Of the Pods; empty when they are not from one.
+  std::string_view snapshot_note() const;
 
   AutopathSearch search_;
   asio::io_context& io_;

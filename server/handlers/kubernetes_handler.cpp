@@ -84,7 +84,7 @@ Step KubernetesHandler::answer_forward(QueryContext& context, const ClusterName&
   switch (lookup.kind) {
     case NameKind::absent: return reply_.no_name(context, name, "no such Service, endpoint or port");
     case NameKind::namespace_absent: return reply_.no_name(context, name, "no such Namespace");
-    case NameKind::pod_absent: return reply_.no_name(context, name, "no such Pod", k8s::snapshot_has_pods);
+    case NameKind::pod_absent: return reply_.no_name(context, name, "no such Pod", cluster_->table().snapshot_has_pods);
     case NameKind::no_ready_endpoints:
       return reply_.no_name(context, name, "the headless Service has no ready endpoints");
     case NameKind::empty: return reply_.no_data(context, name);
@@ -195,7 +195,7 @@ std::string KubernetesHandler::metadata(const QueryContext& context, std::string
   if (label == "client-namespace" || label == "client-pod-name") {
     std::string value;
     const base::ReadSection section;
-    const k8s::PodTable* const pods = cluster_->table().pods.get();
+    const k8s::PodTable* const pods = cluster_->table().known_pods();
     if (pods == nullptr) return value;
     // An address of several Pods (host network) is that of the first in the table.
     pods->for_each(context.origin.client_address(), [&](std::string_view namespace_name, std::string_view pod_name) {

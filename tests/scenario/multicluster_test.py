@@ -3,29 +3,11 @@
 import pytest
 
 from support.dig import dig_zone
-from support.kube import endpoint_slice, namespace, service
+from support.kube import imported_slice, namespace, service, service_import
 from support.processes import wait_until
 
 ZONES = "cluster.local clusterset.local in-addr.arpa"
 SHOP = "shop.svc.clusterset.local"
-
-
-def service_import(name, namespace, ips=(), ports=(("http", 80),), **labels):
-    """Of type Headless without addresses."""
-    return {
-        "apiVersion": "multicluster.x-k8s.io/v1alpha1",
-        "kind": "ServiceImport",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"type": "ClusterSetIP" if ips else "Headless", "ips": list(ips),
-                 "ports": [{"name": port[0], "port": port[1], "protocol": "TCP"} for port in ports]},
-    }
-
-
-def imported_slice(name, service, namespace, cluster, *rest, **labels):
-    made = endpoint_slice(name, service, namespace, *rest)
-    made["metadata"]["labels"] = {
-        "multicluster.kubernetes.io/service-name": service, "multicluster.kubernetes.io/source-cluster": cluster, **labels}
-    return made
 
 
 def objects():

@@ -1,6 +1,7 @@
 """The snapshot file: a server that starts while the API server is away knows the names, and says how old they are."""
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -9,7 +10,7 @@ import pytest
 
 from support.dns import Channel
 from support.fairlead import Watcher
-from support.kube import endpoint_slice, namespace, service
+from support.kube import endpoint_slice, imported_slice, namespace, pod, service, service_import
 from support.processes import wait_until
 from support.upstream import address
 
@@ -51,9 +52,9 @@ ANSWERS = [
 class Site:
     """A cluster that comes and goes, and servers that share one snapshot file."""
 
-    def __init__(self, scenario, folder):
+    def __init__(self, scenario, folder, *more):
         self._scenario = scenario
-        self.cluster = scenario.cluster(*STEADY, *LEAVES)
+        self.cluster = scenario.cluster(*STEADY, *LEAVES, *more)
         self.folder = folder / "snapshots"
         self.folder.mkdir()
         self.file = self.folder / "cluster"
@@ -296,3 +297,185 @@ def test_the_last_server_of_a_path_writes_and_reloads_do_not_write_back(site):
     site.cluster.stop()
     again = site.server(options="ttl 7\n    endpoint_pod_names\n    startup_timeout 1s", wait_ready=False)
     assert codes(again.ask(f"web.{ZONE}")) == [STALE]
+
+
+# --- Pods, a clusterset and an external zone
+
+SHARED = "svc.clusterset.local"
+EXTERNAL = "example.test"
+POD, HOST = "127.0.0.5", "192.0.2.30"
+MORE = [
+    pod("client", "default", POD), pod("six", "default", "fd00:10:244::6"), pod("leaves", "default", "10.244.0.99"),
+    pod("node-1", "default", HOST), pod("node-2", "default", HOST),
+    service_import("shared", "default", ["10.42.0.1"]), service_import("leaves", "default", ["10.42.0.2"]),
+    service_import("spread", "default", ports=[("pg", 5432)]),
+    imported_slice("spread-east", "spread", "default", "east", [{"addresses": ["10.1.0.5"], "hostname": "db-0"}],
+                   [("pg", 5432)]),
+    service("outside", clusterIP="10.96.7.9", externalIPs=["192.0.2.9"]),
+    {**service("balanced", clusterIP="10.96.7.10", type="LoadBalancer"),
+     "status": {"loadBalancer": {"ingress": [{"hostname": "www.example.org"}]}}},
+]
+PODS = [
+    ("127-0-0-5.default.pod.cluster.local", "A", "NOERROR", [POD]),
+    ("fd00-10-244--6.default.pod.cluster.local", "AAAA", "NOERROR", ["fd00:10:244::6"]),
+    ("10-244-0-99.default.pod.cluster.local", "A", "NOERROR", ["10.244.0.99"]),
+    ("192-0-2-30.default.pod.cluster.local", "A", "NOERROR", [HOST]),
+    ("10-244-0-98.default.pod.cluster.local", "A", "NXDOMAIN", []),
+    ("127-0-0-5.old.pod.cluster.local", "A", "NXDOMAIN", []),
+]
+IMPORTS = [
+    (f"shared.default.{SHARED}", "A", "NOERROR", ["10.42.0.1"]),
+    (f"leaves.default.{SHARED}", "A", "NOERROR", ["10.42.0.2"]),
+    (f"spread.default.{SHARED}", "A", "NOERROR", ["10.1.0.5"]),
+    (f"db-0.east.spread.default.{SHARED}", "A", "NOERROR", ["10.1.0.5"]),
+    (f"_pg._tcp.spread.default.{SHARED}", "SRV", "NOERROR", [f"0 100 5432 db-0.east.spread.default.{SHARED}."]),
+    (f"old.{SHARED}", "A", "NOERROR", []),
+    (f"web.default.{SHARED}", "A", "NXDOMAIN", []),
+    ("clusterset.local", "SOA", "NOERROR", None),
+]
+OUTSIDE = [
+    (f"outside.default.{EXTERNAL}", "A", "NOERROR", ["192.0.2.9"]),
+    (f"_http._tcp.outside.default.{EXTERNAL}", "SRV", "NOERROR", [f"0 100 80 outside.default.{EXTERNAL}."]),
+    (f"balanced.default.{EXTERNAL}", "CNAME", "NOERROR", ["www.example.org."]),
+    (f"balanced.default.{EXTERNAL}", "A", "NOERROR", ["192.0.2.7"]),
+    ("9.2.0.192.in-addr.arpa", "PTR", "NOERROR", [f"outside.default.{EXTERNAL}."]),
+    (f"web.default.{EXTERNAL}", "A", "NXDOMAIN", []),
+    (EXTERNAL, "SOA", "NOERROR", None),
+]
+EVERYTHING = """
+.:{port} {
+    bind 127.0.0.1
+    errors
+    ready 127.0.0.1:{ready}
+    prometheus 127.0.0.1:{metrics}
+    kubernetes cluster.local clusterset.local 10.in-addr.arpa ip6.arpa {
+        endpoint {api}
+        startup_timeout 1s
+        snapshot {file} {age}
+        pods verified
+        multicluster clusterset.local
+    }
+    k8s_external example.test 192.in-addr.arpa
+    autopath @kubernetes
+    metadata
+    debug
+    forward . {upstream}
+}
+"""
+
+
+class WholeSite(Site):
+    """With every kind of object that a snapshot can hold."""
+
+    def __init__(self, scenario, folder):
+        super().__init__(scenario, folder, *MORE)
+
+    def server(self, age="24h", **more):
+        values = {"api": self.cluster.url, "file": self.file, "age": age, "upstream": self.upstream.target}
+        return self._scenario.server(corefile=EVERYTHING, values=values, **more)
+
+    def start_without_cluster(self, **more):
+        server = self.server(wait_ready=False, **more)
+        server.wait_ready()
+        return server
+
+
+@pytest.fixture
+def whole(scenario, tmp_path):
+    return WholeSite(scenario, tmp_path)
+
+
+def serials(server):
+    return [int(server.ask(zone, "SOA").answer[0].data.split()[2]) for zone in ("cluster.local", "clusterset.local", EXTERNAL)]
+
+
+def search(server, name="www.example.org.default.svc.cluster.local", client=POD):
+    """What autopath finds for the Pod with that address."""
+    return server.dig(name, "A", "-b", client)
+
+
+def test_pods_their_search_lists_imports_and_external_names_are_in_the_snapshot(whole):
+    server = whole.server()
+    wait_until(lambda: server.ask(f"shared.default.{SHARED}").data() == ["10.42.0.1"], 20, server.output)
+    before = serials(server)
+    server.stop()
+    whole.cluster.stop()
+    server = whole.start_without_cluster()
+    assert re.search(r"\d Services, \d EndpointSlices, 5 Pods, 3 ServiceImports and \d Namespaces", server.output())
+    with Channel(server.port) as channel:
+        for name, type, rcode, data in [*ANSWERS, *PODS, *IMPORTS, *OUTSIDE]:
+            answer = channel.ask(name, type)
+            assert answer.rcode == rcode and data in (None, answer.data(type)), answer
+            assert codes(answer) == [STALE], answer
+            assert "from the snapshot of 20" in answer.extended_errors[0][1], answer
+    found = search(server)
+    assert found.data("CNAME") == ["www.example.org."] and found.data("A") == ["192.0.2.7"], found
+    assert codes(found) == [STALE]
+    assert search(server, client="127.0.0.6").rcode == "NXDOMAIN"
+    assert "kubernetes/client-namespace=default" in server.output()
+    assert all(late > early for late, early in zip(serials(server), before)), "every serial rises"
+    assert metric(server, "snapshot_in_use") == 1
+
+
+def test_the_first_lists_of_all_kinds_are_differences_to_the_snapshot(whole):
+    whole.leave_snapshot()
+    server = whole.start_without_cluster()
+    gone = {"10-244-0-99.default.pod.cluster.local", f"leaves.default.{SHARED}"}
+    steady = {(name, type): data for name, type, _, data in [*PODS, *IMPORTS, *OUTSIDE] if data and name not in gone}
+    with Watcher(server, steady) as watcher:
+        whole.cluster.write_manifests(
+            *STEADY, *(object for object in MORE if object["metadata"]["name"] != "leaves"), pod("new", "default", "10.244.0.97"))
+        whole.cluster.start()
+        server.eventually("10-244-0-97.default.pod.cluster.local", "A", ["10.244.0.97"], HEAL_SECONDS)
+        for name in gone:
+            server.eventually(name, "A", "NXDOMAIN", HEAL_SECONDS)
+        wait_until(lambda: metric(server, "snapshot_in_use") == 0, HEAL_SECONDS, server.output)
+    assert watcher.wrong == [] and watcher.asked > 0
+    for name, type in [*steady, (f"leaves.default.{SHARED}", "A")]:
+        assert STALE not in codes(server.ask(name, type))
+    assert STALE not in codes(search(server))
+    # Pods that share an address are two again.
+    whole.cluster.delete(pod("node-1", "default", HOST))
+    whole.cluster.apply(service("mark", clusterIP="10.96.7.50"))
+    server.eventually(f"mark.{ZONE}", "A", ["10.96.7.50"])
+    assert server.ask("192-0-2-30.default.pod.cluster.local").data() == [HOST]
+    whole.cluster.delete(pod("node-2", "default", HOST))
+    server.eventually("192-0-2-30.default.pod.cluster.local", "A", "NXDOMAIN")
+
+
+def test_pods_imports_and_external_names_come_of_age_too(whole):
+    whole.leave_snapshot()
+    server = whole.start_without_cluster(age="6s")
+    assert server.ask(f"shared.default.{SHARED}").data() == ["10.42.0.1"]
+    names = ["127-0-0-5.default.pod.cluster.local", f"shared.default.{SHARED}", f"outside.default.{EXTERNAL}"]
+    for name in names:
+        assert codes(server.eventually(name, "A", "SERVFAIL", 20)) == [NOT_READY]
+    assert search(server).rcode == "SERVFAIL", "nobody's search list is known any more"
+    whole.cluster.start()
+    for name in names:
+        wait_until(lambda: server.ask(name).rcode == "NOERROR", HEAL_SECONDS, server.output)
+
+
+def test_kinds_that_are_watched_since_the_snapshot_are_not_known_from_it(whole, scenario):
+    """As of old: what the file does not hold is SERVFAIL until it has been listed."""
+    plain = scenario.server(f"k8s_external {EXTERNAL}", whole.cluster, f"snapshot {whole.file}")
+    plain.stop()
+    whole.cluster.stop()
+    server = whole.start_without_cluster()
+    assert server.ask(f"web.{ZONE}").data() == ["10.96.7.1"]
+    for name in ("127-0-0-5.default.pod.cluster.local", f"shared.default.{SHARED}"):
+        answer = server.ask(name)
+        assert answer.rcode == "SERVFAIL" and codes(answer) == [NOT_READY], answer
+    whole.cluster.start()
+    server.eventually("127-0-0-5.default.pod.cluster.local", "A", [POD], HEAL_SECONDS)
+    server.eventually(f"shared.default.{SHARED}", "A", ["10.42.0.1"], HEAL_SECONDS)
+
+
+def test_a_snapshot_with_more_than_is_watched_serves_the_rest(whole, scenario):
+    whole.server().stop()
+    whole.cluster.stop()
+    server = scenario.server(f"k8s_external {EXTERNAL}", whole.cluster, f"snapshot {whole.file}\n    startup_timeout 1s",
+                             wait_ready=False)
+    assert codes(server.ask(f"web.{ZONE}")) == [STALE]
+    assert server.ask(f"outside.default.{EXTERNAL}").data() == ["192.0.2.9"]
+    assert server.ask("127-0-0-5.default.pod.cluster.local").rcode == "NXDOMAIN"

@@ -384,6 +384,25 @@ def endpoint_slice(name, service, namespace="default", endpoints=(), ports=(("ht
     }
 
 
+def service_import(name, namespace, ips=(), ports=(("http", 80),), **labels):
+    """Of the Multi-Cluster Services API; of type Headless without addresses."""
+    return {
+        "apiVersion": "multicluster.x-k8s.io/v1alpha1",
+        "kind": "ServiceImport",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"type": "ClusterSetIP" if ips else "Headless", "ips": list(ips),
+                 "ports": [{"name": port[0], "port": port[1], "protocol": "TCP"} for port in ports]},
+    }
+
+
+def imported_slice(name, service, namespace, cluster, *rest, **labels):
+    """Endpoints of another cluster, as its controller writes them into this one."""
+    made = endpoint_slice(name, service, namespace, *rest)
+    made["metadata"]["labels"] = {
+        "multicluster.kubernetes.io/service-name": service, "multicluster.kubernetes.io/source-cluster": cluster, **labels}
+    return made
+
+
 def pod(name, namespace="default", ip=None, phase="Running", **labels):
     """A Pod with this primary address, or with none yet."""
     status = {"phase": phase}

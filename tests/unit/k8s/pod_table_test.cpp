@@ -271,3 +271,114 @@ TEST_CASE("readers see a Pod that stays at every moment of relists and changes a
   reader.join();
   CHECK(missing == 0);
 }
+
+TEST_CASE("a Pod from a snapshot is taken over by the one that a list brings, unseen") {
+  Pods pods;
+  CHECK(pods.store.restore("default", ip("10.0.0.1")) == PodStore::Outcome::changed);
+  CHECK(pods.store.restore("default", ip("10.0.0.1")) == PodStore::Outcome::unchanged);
+  pods.store.restore("default", ip("fd00::1"));
+  pods.store.restore("default", ip("10.0.0.2"));
+  pods.store.restore("other", ip("10.0.0.1"));
+  CHECK(pods.publish() == 4);
+  CHECK(pods.has("default", "10.0.0.1"));
+
+  pods.store.begin_list();
+  CHECK(pods.put("default", "a", "10.0.0.1") == 0);
+  CHECK(pods.put("default", "six", "fd00::1") == 0);
+  CHECK(pods.store.size() == 4);
+  CHECK(pods.put("default", "b", "10.0.0.1") == 0);  // it shares the address
+  CHECK(pods.put("default", "c", "10.0.0.3") == 1);
+  CHECK(pods.store.end_list());
+  CHECK(pods.publish() == 2);
+  CHECK_FALSE(pods.has("default", "10.0.0.2"));
+  CHECK_FALSE(pods.has("other", "10.0.0.1"));
+  CHECK(pods.store.size() == 4);
+
+  // And from now on each of them is itself.
+  CHECK(pods.remove("default", "a") == 0);
+  CHECK(pods.has("default", "10.0.0.1"));
+  CHECK(pods.remove("default", "b") == 1);
+  CHECK(pods.remove("default", "six") == 1);
+  CHECK(pods.remove("default", "c") == 1);
+  CHECK(pods.store.size() == 0);
+  CHECK(pods.table.size() == 0);
+}
+
+TEST_CASE("a Pod from a snapshot whose address moved goes at the end of the list") {
+  Pods pods;
+  pods.store.restore("default", ip("10.0.0.1"));
+  pods.publish();
+  pods.store.begin_list();
+  pods.put("default", "a", "10.0.0.2");
+  pods.put("default", "a", "10.0.0.1");  // an event in the middle of it
+  pods.store.end_list();
+  pods.publish();
+  CHECK(pods.has("default", "10.0.0.1"));
+  CHECK_FALSE(pods.has("default", "10.0.0.2"));
+  CHECK(pods.store.size() == 1);
+  pods.remove("default", "a");
+  CHECK(pods.table.size() == 0);
+}
+
+TEST_CASE("where names are kept, a Pod from a snapshot gets its name without being missing") {
+  Pods pods(true);
+  pods.store.restore("default", ip("10.0.0.1"));
+  pods.store.restore("default", ip("10.0.0.2"));
+  pods.publish();
+  CHECK(pods.at("10.0.0.1") == Found{"default"});
+  pods.store.begin_list();
+  const auto changes = [&] {
+    pods.store.upsert({.key = {"default", "a"}, .address = ip("10.0.0.1")});
+    pods.store.upsert({.key = {"default", "b"}, .address = ip("10.0.0.1")});
+    return pods.store.take_changes();
+  }();
+  REQUIRE(changes.changes.size() == 3);
+  CHECK(changes.changes[0].is_added);
+  pods.table.apply(changes);
+  CHECK(pods.at("10.0.0.1") == Found{"default/a", "default/b"});
+  pods.store.end_list();
+  pods.publish();
+  CHECK(pods.at("10.0.0.2").empty());
+  pods.remove("default", "a");
+  CHECK(pods.at("10.0.0.1") == Found{"default/b"});
+  pods.remove("default", "b");
+  CHECK(pods.table.size() == 0);
+}
+
+TEST_CASE("what a snapshot brought and a list did, at random, ends as the list says") {
+  for (const bool keeps_names : {false, true}) {
+    std::mt19937 random(7);
+    for (int round = 0; round < 50; ++round) {
+      Pods pods(keeps_names);
+      const auto draw_address = [&] {
+        const auto number = static_cast<std::uint8_t>(random() % 20);
+        return number < 10 ? base::IpAddress::v4({{10, 0, 0, number}}) : ip("fd00::" + std::to_string(number));
+      };
+      const auto draw_namespace = [&] { return "n" + std::to_string(random() % 3); };
+      for (int i = 0; i < 30; ++i) {
+        pods.store.restore(draw_namespace(), draw_address());
+        if (random() % 4 == 0) pods.publish();
+      }
+      std::map<std::pair<std::string, std::string>, base::IpAddress> expected;
+      pods.store.begin_list();
+      for (int i = 0; i < 60; ++i) {
+        const std::string ns = draw_namespace(), name = "p" + std::to_string(random() % 20);
+        if (random() % 5 == 0) {
+          pods.remove(ns, name);
+          expected.erase({ns, name});
+        } else {
+          const auto address = draw_address();
+          pods.put(ns, name, address);
+          expected.insert_or_assign({ns, name}, address);
+        }
+      }
+      pods.store.end_list();
+      pods.publish();
+      CHECK(pods.store.size() == expected.size());
+      for (const auto& [pod, address] : expected) CHECK(pods.has(pod.first, address.to_string()));
+      for (const auto& [pod, address] : expected) pods.remove(pod.first, pod.second);
+      CHECK(pods.store.size() == 0);
+      CHECK(pods.table.size() == 0);
+    }
+  }
+}

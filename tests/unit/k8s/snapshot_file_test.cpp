@@ -47,9 +47,10 @@ std::string octets_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string snapshot_of(const ObjectStore& store, const SnapshotHeader& with = header) {
+std::string snapshot_of(const ObjectStore& store, const SnapshotHeader& with = header,
+                        const ObjectStore* clusterset = nullptr) {
   const TemporaryDirectory folder;
-  REQUIRE(write_snapshot(folder.file("cluster"), with, store).has_value());
+  REQUIRE(write_snapshot(folder.file("cluster"), with, store, {.clusterset = clusterset}).has_value());
   return octets_of(folder.file("cluster"));
 }
 
@@ -57,6 +58,48 @@ std::string names_in(ObjectStore& store) {
   RecordTable table;
   store.drain(table);
   return table.dump();
+}
+
+ObjectStoreOptions with_pods() {
+  ObjectStoreOptions options = cluster_local();
+  options.pods = true;
+  return options;
+}
+
+ObjectStoreOptions of_clusterset() {
+  ObjectStoreOptions options = cluster_local();
+  options.records.clusterset = true;
+  return options;
+}
+
+Pod pod(std::string_view name, const char* at) { return {.key = key(name), .address = address(at)}; }
+
+// "default 10.0.0.1" of all that are held.
+std::multiset<std::string> pods_in(const ObjectStore& store) {
+  std::multiset<std::string> found;
+  ObjectStore::Cursor cursor;
+  for (bool more = true; more;) {
+    more = store.read_some(cursor, 1000, [&](const StoredObject& object) {
+      if (object.kind != Kind::pod) return;
+      const auto* const octets = reinterpret_cast<const std::uint8_t*>(object.packed.data());
+      const auto at = object.packed.size() == 4 ? base::IpAddress::v4(std::span<const std::uint8_t, 4>(octets, 4))
+                                                : base::IpAddress::v6(std::span<const std::uint8_t, 16>(octets, 16));
+      found.insert(std::string(object.namespace_name) + ' ' + at.to_string());
+    });
+  }
+  return found;
+}
+
+void fill_clusterset(ObjectStore& store) {
+  store.upsert(Namespace{"default"});
+  store.upsert(cluster_ip_service("default/shared", {"10.111.0.1"}, {{"http", Protocol::tcp, 80}}));
+  store.upsert(headless_service("default/spread"));
+  EndpointSlice slice;
+  slice.key = key("default/spread-east");
+  slice.service_name = "spread";
+  slice.source_cluster = "east";
+  slice.endpoints = {endpoint({"10.1.0.1"})};
+  store.upsert(slice);
 }
 
 // The faults that must leave nothing behind.
@@ -87,10 +130,13 @@ std::string record(unsigned kind, std::string_view space, std::string_view name,
   return out;
 }
 
+constexpr unsigned pods = 1, clusterset = 2;  // what the header says is there
+
 // A file whose checksum is right, whatever its records are.
-std::string sealed(const std::string& records, std::uint64_t count) {
+std::string sealed(const std::string& records, std::uint64_t count, std::uint32_t contents = 0) {
   const ObjectStore empty(cluster_local());
-  std::string octets = snapshot_of(empty).substr(0, 32) + records + std::string(8, '\0') + little_endian(count);
+  std::string octets = snapshot_of(empty).substr(0, 40) + little_endian(contents) + records + std::string(8, '\0') +
+                       little_endian(count);
   return octets + little_endian(base::checksum(octets));
 }
 
@@ -246,7 +292,7 @@ TEST_CASE("lengths and counts that lie are refused though the checksum is right"
   CHECK(refusal(sealed(good, 2)) == SnapshotFault::damaged);
   CHECK(refusal(sealed("", 1)) == SnapshotFault::damaged);
   CHECK(refusal(sealed(good + std::string(8, '\0'), 1)) == SnapshotFault::damaged);
-  CHECK(refusal(sealed(record(4, "", "default", "", ""), 1)) == SnapshotFault::damaged);
+  CHECK(refusal(sealed(record(7, "", "default", "", ""), 1, pods | clusterset)) == SnapshotFault::damaged);
   CHECK(refusal(sealed(record(255, "", "default", "", ""), 1)) == SnapshotFault::damaged);
   for (const std::uint32_t packed : {1u, 8u, 0x7fffffffu, 0xffffffffu}) {
     std::string lying = good;
@@ -302,6 +348,163 @@ TEST_CASE("objects that no decoder makes are left out and counted, and the other
   }
 }
 
+TEST_CASE("Pods are read again by Namespace and address, many of one address as one") {
+  ObjectStore store(with_pods()), other(with_pods());
+  store.upsert(Namespace{"default"});
+  std::multiset<std::string> expected;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string at = "10.1." + std::to_string(i / 256) + "." + std::to_string(i % 256);
+    store.upsert(pod("space-" + std::to_string(i % 7) + "/p" + std::to_string(i), at.c_str()));
+    expected.insert("space-" + std::to_string(i % 7) + ' ' + at);
+  }
+  store.upsert(pod("default/six", "fd00::6"));
+  store.upsert(pod("default/host-1", "192.0.2.1"));
+  store.upsert(pod("default/host-2", "192.0.2.1"));
+  expected.insert({"default fd00::6", "default 192.0.2.1"});
+  const auto read = parse_snapshot(snapshot_of(store), wanted, other);
+  REQUIRE(read.has_value());
+  CHECK(read->pods == 3003);
+  CHECK_FALSE(read->service_imports.has_value());
+  CHECK(read->refused == 0);
+  CHECK(pods_in(other) == expected);
+  // And again from what was read.
+  ObjectStore third(with_pods());
+  REQUIRE(parse_snapshot(snapshot_of(other), wanted, third).has_value());
+  CHECK(pods_in(third) == expected);
+}
+
+TEST_CASE("Pods that stay are in the snapshot once, whatever comes and goes while it is written") {
+  ObjectStore store(with_pods());
+  constexpr int staying = 30'000;
+  const auto named = [](int i) {
+    const std::string at = "10.1." + std::to_string(i / 256) + "." + std::to_string(i % 256);
+    return pod("default/p" + std::to_string(i), at.c_str());
+  };
+  for (int i = 0; i < staying; ++i) store.upsert(named(i));
+  const TemporaryDirectory folder;
+  int step = staying, pauses = 0;
+  const auto change = [&] {
+    // The table is made anew, larger at first and smaller then.
+    ++pauses;
+    for (int i = 0; i < 3000; ++i, ++step) {
+      if (pauses < 4) store.upsert(named(step));
+      if (pauses >= 4 && step - 9000 >= staying) store.remove(Kind::pod, named(step - 9000).key);
+    }
+  };
+  REQUIRE(write_snapshot(folder.file("cluster"), header, store, {.pause = change}).has_value());
+  CHECK(pauses > 1);
+  ObjectStore other(with_pods());
+  const auto read = read_snapshot(folder.file("cluster"), wanted, other);
+  REQUIRE(read.has_value());
+  const auto found = pods_in(other);
+  CHECK(found.size() == *read->pods);
+  for (int i = 0; i < staying; ++i) {
+    CAPTURE(i);
+    REQUIRE(found.count("default " + named(i).address->to_string()) == 1);
+  }
+}
+
+TEST_CASE("a clusterset has its own objects in the file, and the Namespaces of the cluster") {
+  ObjectStore own(cluster_local()), imports(of_clusterset());
+  fill(own);
+  fill_clusterset(imports);
+  SnapshotHeader with = header;
+  with.clusterset_serial = 88;
+  with.external_serial = 99;
+  const std::string octets = snapshot_of(own, with, &imports);
+  ObjectStore other_own(cluster_local()), other_imports(of_clusterset());
+  const auto read = parse_snapshot(octets, wanted, other_own, &other_imports);
+  REQUIRE(read.has_value());
+  CHECK(read->header.clusterset_serial == 88);
+  CHECK(read->header.external_serial == 99);
+  CHECK(read->services == 4);
+  CHECK(read->service_imports == 2);
+  CHECK(read->endpoint_slices == 3);
+  CHECK(read->refused == 0);
+  CHECK(names_in(other_own) == names_in(own));
+  const std::string names = names_in(other_imports);
+  CHECK(names.contains("10-1-0-1.east.spread.default.svc A 10.1.0.1"));
+  CHECK(names.contains("empty.svc exists"));
+  CHECK(names.contains("shared.default.svc A 10.111.0.1"));
+}
+
+TEST_CASE("what one server watches and the other does not is passed over, or left to the lists") {
+  ObjectStore plain(cluster_local()), rich(with_pods()), imports(of_clusterset());
+  fill(plain);
+  fill(rich);
+  rich.upsert(pod("default/p", "10.0.0.9"));
+  fill_clusterset(imports);
+  SUBCASE("Pods and a clusterset are in the file and not wanted") {
+    ObjectStore other(cluster_local());
+    const auto read = parse_snapshot(snapshot_of(rich, header, &imports), wanted, other);
+    REQUIRE(read.has_value());
+    CHECK_FALSE(read->pods.has_value());
+    CHECK_FALSE(read->service_imports.has_value());
+    CHECK(read->refused == 0);
+    CHECK(names_in(other) == names_in(plain));
+  }
+  SUBCASE("they are wanted and not in the file") {
+    ObjectStore other(with_pods()), other_imports(of_clusterset());
+    const auto read = parse_snapshot(snapshot_of(plain), wanted, other, &other_imports);
+    REQUIRE(read.has_value());
+    CHECK_FALSE(read->pods.has_value());
+    CHECK_FALSE(read->service_imports.has_value());
+    CHECK(names_in(other) == names_in(plain));
+    CHECK(other_imports.sequence() == 0);
+  }
+  SUBCASE("a cluster without Pods has none, and says so") {
+    ObjectStore empty(with_pods()), other(with_pods());
+    const auto read = parse_snapshot(snapshot_of(empty), wanted, other);
+    REQUIRE(read.has_value());
+    CHECK(read->pods == 0);
+  }
+}
+
+TEST_CASE("records that the header does not announce, and contents that nobody knows, are damage") {
+  const std::string four("\x0a\0\0\1", 4);
+  const std::string web("\0\0\0", 3);
+  ObjectStore store(with_pods()), imports(of_clusterset());
+  REQUIRE(parse_snapshot(sealed(record(4, "default", "", "", four), 1, pods), wanted, store, &imports).has_value());
+  CHECK(refusal(sealed(record(4, "default", "", "", four), 1, clusterset)) == SnapshotFault::damaged);
+  CHECK(refusal(sealed(record(5, "default", "s", "", web), 1, pods)) == SnapshotFault::damaged);
+  CHECK(refusal(sealed(record(6, "default", "s", "t", web), 1, pods)) == SnapshotFault::damaged);
+  CHECK(refusal(sealed("", 0, 4)) == SnapshotFault::damaged);
+  CHECK(refusal(sealed("", 0, 0x80000000)) == SnapshotFault::damaged);
+}
+
+TEST_CASE("Pods and imported objects that no decoder makes are left out and counted") {
+  const std::string four("\x0a\0\0\1", 4);
+  const std::string import('\0' + std::string("\0\0", 2) + std::string("\0\x0a\0\0\1", 5));
+  const std::string east("\x80\0\4east", 7);
+  const std::string rows[] = {
+      record(4, "", "", "", four),
+      record(4, "a.b", "", "", four),
+      record(4, "default", "p", "", four),
+      record(4, "default", "", "s", four),
+      record(4, "default", "", "", ""),
+      record(4, "default", "", "", four.substr(1)),
+      record(4, "default", "", "", four + four),
+      record(5, "default", "web", "", std::string("\2www.example.org", 16)),
+      record(5, "default", "", "", import),
+      record(6, "default", "s", "db", std::string("\0\0", 2)),  // of no cluster
+      record(6, "default", "s", "db", std::string("\x80\0\3a.b", 6)),
+      record(6, "default", "s", "db", std::string("\x80\0\x40", 3) + std::string(64, 'a')),
+      record(3, "default", "s", "db", east),  // of a cluster, and not imported
+  };
+  for (const std::string& row : rows) {
+    CAPTURE(&row - rows);
+    ObjectStore store(with_pods()), imports(of_clusterset());
+    const std::string good = record(4, "default", "", "", four) + record(5, "default", "good", "", import) +
+                             record(6, "default", "s", "db", east);
+    const auto read = parse_snapshot(sealed(row + good, 4, pods | clusterset), wanted, store, &imports);
+    REQUIRE(read.has_value());
+    CHECK(read->refused == 1);
+    CHECK(read->pods == 1);
+    CHECK(read->service_imports == 1);
+    CHECK(read->endpoint_slices == 1);
+  }
+}
+
 TEST_CASE("what is no file, or no readable one, is refused") {
   const TemporaryDirectory folder;
   ObjectStore store(cluster_local());
@@ -319,7 +522,8 @@ TEST_CASE("what is no file, or no readable one, is refused") {
   folder.write("huge", "");
   std::filesystem::resize_file(folder.file("huge"), std::uintmax_t{snapshot_octets_max} + 1);
   CHECK(fault(folder.file("huge")) == SnapshotFault::unreadable);
-  CHECK(fault(folder.write("text", "apiVersion: v1\nkind: Service\nmetadata: {}\n")) == SnapshotFault::foreign);
+  CHECK(fault(folder.write("text", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n")) ==
+        SnapshotFault::foreign);
 }
 
 TEST_CASE("a snapshot that cannot be written leaves the one that is there, and nothing beside it") {

@@ -39,8 +39,18 @@ struct Site {
                 .unix_time = [this] { return now.load(); }} {}
 
   SnapshotKeeper& keeper() {
-    if (!keeper_) keeper_.emplace(options, store, table, health);
+    if (!keeper_) {
+      std::optional<SnapshotClusterset> clusterset;
+      if (has_clusterset) clusterset.emplace(imports, imports_table, [this] { return is_denied.load(); });
+      keeper_.emplace(options, store, table, health, std::move(clusterset));
+    }
     return *keeper_;
+  }
+  void list_imports() {
+    for (const Kind kind : {Kind::kNamespace, Kind::service, Kind::endpoint_slice}) imports.begin_list(kind);
+    imports.upsert(Namespace{"default"});
+    imports.upsert(cluster_ip_service("default/shared", {"10.111.0.1"}));
+    for (const Kind kind : {Kind::kNamespace, Kind::service, Kind::endpoint_slice}) imports.end_list(kind);
   }
   void list() {
     for (const Kind kind : {Kind::kNamespace, Kind::service, Kind::endpoint_slice}) store.begin_list(kind);
@@ -60,6 +70,10 @@ struct Site {
   ApiHealth health{"http://test", clock, {}};
   ObjectStore store{cluster_local()};
   ClusterTable table;
+  bool has_clusterset = false;
+  std::atomic<bool> is_denied{false};
+  ObjectStore imports{cluster_local({.clusterset = true, .zone = {}})};
+  ClusterTable imports_table;
   SnapshotKeeperOptions options;
 
  private:
@@ -201,4 +215,103 @@ TEST_CASE("a failure is said once, and its end as well") {
   const std::string log = site.logged();
   CHECK(log.find("cannot be written") == log.rfind("cannot be written"));
   CHECK(log.contains("it is written again"));
+}
+
+TEST_CASE("a clusterset is waited for before the first file, and not for ever, nor where there is none") {
+  const TemporaryDirectory folder;
+  Site site(folder.file("cluster"));
+  site.has_clusterset = true;
+  site.options.refresh_interval = 1h;
+  site.options.write_interval = 200ms;
+  site.list();
+  const auto has_imports = [&] {
+    ObjectStore own(cluster_local()), imports(cluster_local({.clusterset = true, .zone = {}}));
+    const auto read =
+        read_snapshot(site.options.file, {.fingerprint = 1, .now = start_time, .age_seconds_max = 100}, own, &imports);
+    REQUIRE(read.has_value());
+    return read->service_imports.has_value();
+  };
+  SUBCASE("it comes into step") {
+    site.keeper().start();
+    std::this_thread::sleep_for(30ms);
+    CHECK(site.keeper().counters().writes == 0);
+    site.list_imports();
+    CHECK(eventually([&] { return site.keeper().counters().writes == 1; }));
+    CHECK(has_imports());
+    site.imports.upsert(cluster_ip_service("default/more", {"10.111.0.2"}));
+    CHECK(eventually([&] { return site.keeper().counters().writes == 2; }));
+  }
+  SUBCASE("it does not") {
+    site.keeper().start();
+    CHECK(eventually([&] { return site.keeper().counters().writes == 1; }));
+    CHECK_FALSE(has_imports());
+    site.list_imports();
+    CHECK(eventually([&] { return site.keeper().counters().writes == 2; }));
+    CHECK(has_imports());
+  }
+  SUBCASE("there is none") {
+    site.options.write_interval = 1h;
+    site.is_denied = true;
+    site.keeper().start();
+    CHECK(eventually([&] { return site.keeper().counters().writes == 1; }));
+    CHECK_FALSE(has_imports());
+  }
+}
+
+TEST_CASE(
+    "the tables of the cluster, of a clusterset and of an external zone take their snapshot over, and come of age") {
+  const TemporaryDirectory folder;
+  {
+    Site site(folder.file("cluster"));
+    site.has_clusterset = true;
+    site.table.serial = 4'000'000'000;
+    site.imports_table.serial = 4'000'000'010;
+    site.table.external = std::make_unique<ExternalTable>();
+    site.table.external->serial = 4'000'000'020;
+    site.list();
+    site.list_imports();
+    site.keeper().start();
+    site.keeper().stop();
+  }
+  Site site(folder.file("cluster"), 100s);
+  site.has_clusterset = true;
+  site.table.external = std::make_unique<ExternalTable>();
+  site.now += 99;
+  REQUIRE(site.keeper().read());
+  CHECK(site.imports_table.names_from == NamesFrom::snapshot);
+  CHECK(site.imports_table.snapshot_note == site.table.snapshot_note);
+  CHECK(site.table.serial == 4'000'000'001);
+  CHECK(site.imports_table.serial == 4'000'000'011);
+  CHECK(site.table.external->serial == 4'000'000'021);
+  CHECK_FALSE(site.table.snapshot_has_pods);
+  // The cluster's own names come into step, and the clusterset does not.
+  site.list();
+  const base::ReaderThread reader;
+  Publisher publisher(site.store, site.table, {});
+  publisher.publish_pending();
+  CHECK(site.keeper().counters().is_in_use);
+  site.keeper().start();
+  CHECK(eventually([&] { return site.imports_table.names_from == NamesFrom::expired_snapshot; }));
+  CHECK(site.table.names_from == NamesFrom::api_server);
+  CHECK_FALSE(site.keeper().counters().is_in_use);
+}
+
+TEST_CASE("a file without a clusterset leaves its table alone") {
+  const TemporaryDirectory folder;
+  leave_snapshot(folder.file("cluster"));
+  Site site(folder.file("cluster"));
+  site.has_clusterset = true;
+  REQUIRE(site.keeper().read());
+  CHECK(site.table.names_from == NamesFrom::snapshot);
+  CHECK(site.imports_table.names_from == NamesFrom::api_server);
+}
+
+TEST_CASE("Pods of a snapshot are known until it is too old") {
+  ClusterTable table;
+  CHECK(table.known_pods() == nullptr);
+  table.pods = std::make_unique<PodTable>(false);
+  table.names_from = NamesFrom::snapshot;
+  CHECK(table.known_pods() == table.pods.get());
+  table.names_from = NamesFrom::expired_snapshot;
+  CHECK(table.known_pods() == nullptr);
 }
