@@ -250,7 +250,8 @@ void read_forward(const Statement& directive, OptionReader& reader, ServerBlock&
         [&](const Statement& option) {
           options.source_address = canonical_address(option.argument(0).text);
           if (options.source_address.empty()) {
-            reader.fault(option.argument(0).at, quote(option.argument(0).text) + " is not an IP address");
+            reader.fault(option.argument(0).at,
+                         quote(option.argument(0).text) + " is not an IP address; write one such as '10.0.0.7'");
           }
         }},
        {"resolver", 1, any_count, "resolver IP[:PORT]...", [&](const Statement& option) {
@@ -258,7 +259,8 @@ void read_forward(const Statement& directive, OptionReader& reader, ServerBlock&
             if (auto endpoint = parse_endpoint(word.text, 53)) {
               options.resolver.push_back(std::move(*endpoint));
             } else {
-              reader.fault(word.at, quote(word.text) + " is not an IP address with an optional port");
+              reader.fault(word.at, quote(word.text) +
+                                        " is not an IP address with an optional port; write one such as '10.0.0.7:53'");
             }
           }
         }}});

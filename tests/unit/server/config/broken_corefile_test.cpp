@@ -67,6 +67,27 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"loadbalance weighted w.txt",
      "Corefile:2: 'policy weighted' of 'loadbalance' is not supported by this version yet; write 'loadbalance "
      "round_robin'\n"},
+    {"loadbalance {\nreload 5s\n}", "Corefile:3: 'reload' of 'loadbalance' goes with 'weighted' only; remove it\n"},
+    {"loadbalance weighted",
+     "Corefile:2: 'policy weighted' of 'loadbalance' is not supported by this version yet; write 'loadbalance "
+     "round_robin'\n"
+     "Corefile:2: too few arguments for 'loadbalance'; write 'loadbalance weighted FILE'\n"},
+    {"health 127.0.0.1:1 127.0.0.1:2", "Corefile:2: too many arguments for 'health'; write 'health [ADDRESS]'\n"},
+    {"prometheus :1 :2", "Corefile:2: too many arguments for 'prometheus'; write 'prometheus [ADDRESS]'\n"},
+    {"reload 5s 2s 1s", "Corefile:2: too many arguments for 'reload'; write 'reload [INTERVAL] [JITTER]'\n"},
+    {"metadata {\nx\n}", "Corefile:3: 'metadata' has no options; remove its block\n"},
+    {"loop {\nx\n}", "Corefile:3: 'loop' has no options; remove its block\n"},
+    {"reload {\nx\n}", "Corefile:3: 'reload' has no options; remove its block\n"},
+    {"autopath @kubernetes {\nx\n}", "Corefile:3: 'autopath' has no options; remove its block\n"},
+    {"quic",
+     "Corefile:2: Directive 'quic' is left out of Fairlead: DNS over QUIC is not served; serve plain DNS in the "
+     "cluster\n"},
+    {"route53",
+     "Corefile:2: Directive 'route53' is left out of Fairlead: zones of a cloud provider's API are not a cluster's; "
+     "serve them with the provider and reach them with 'forward'\n"},
+    {"on",
+     "Corefile:2: Directive 'on' is left out of Fairlead: a DNS server that runs commands is a risk; use the pod's "
+     "lifecycle hooks\n"},
     {"loadbalance robin", "Corefile:2: unknown value 'robin'; write round_robin or weighted\n"},
     {"loadbalance {\nprefer 10.0.0.0/8 nonsense\n}",
      "Corefile:3: 'prefer' of 'loadbalance' is not supported by this version yet; remove the line\n"
@@ -95,6 +116,7 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:4: 'a.b' is not one label; write one such as 'dns'\n"
      "Corefile:5: '3601' is not a number from 0 to 3600\n"
      "Corefile:6: too many arguments for 'headless'; write 'headless'\n"},
+    {"kubernetes {\nendpoint \"\"\n}", "Corefile:3: 'endpoint' is empty; write 'endpoint URL' or remove the line\n"},
     {"kubernetes {\nttl 3601\n}", "Corefile:3: '3601' is not a number from 0 to 3600\n"},
     {"kubernetes {\npods all\n}", "Corefile:3: unknown value 'all'; write disabled, insecure or verified\n"},
     {"kubernetes {\nnamespaces a b\nnamespace_labels x=y\n}",
@@ -143,6 +165,21 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:3: 'failover' of 'forward' is not supported by this version yet; remove the line\n"
      "Corefile:3: 'failover NOERROR' would drop good answers; write another RCODE such as 'SERVFAIL'\n"
      "Corefile:3: 'SERVFOUL' is not an RCODE; write one such as 'SERVFAIL'\n"},
+    {"forward . https://9.9.9.9",
+     "Corefile:2: 'TO https://' of 'forward' is not supported by this version yet; forward to plain DNS\n"},
+    {"forward . 10.0.0.1 {\nhealth_check 5s domain a..b\n}",
+     "Corefile:3: 'a..b' is not a domain name: empty label; write one such as 'example.org'\n"},
+    {"forward . 10.0.0.1 {\nmax_age 1s\n}",
+     "Corefile:2: 'max_age' is shorter than 'expire'; make it at least as long\n"
+     "Corefile:3: 'max_age' of 'forward' is not supported by this version yet; remove the line\n"},
+    {"forward . 10.0.0.1 {\nread_timeout 0s\n}",
+     "Corefile:3: 'read_timeout' of 'forward' is not supported by this version yet; remove the line\n"
+     "Corefile:3: the duration '0s' is too short; write '1ns' or more\n"},
+    {"forward . 10.0.0.1 {\nsource_address eth0\nresolver dns:53\n}",
+     "Corefile:3: 'source_address' of 'forward' is not supported by this version yet; remove the line\n"
+     "Corefile:3: 'eth0' is not an IP address; write one such as '10.0.0.7'\n"
+     "Corefile:4: 'resolver' of 'forward' is not supported by this version yet; remove the line\n"
+     "Corefile:4: 'dns:53' is not an IP address with an optional port; write one such as '10.0.0.7:53'\n"},
     {"forward . 10.0.0.1 {\nexpire 5s {\nx\n}\n}",
      "Corefile:3: 'expire' takes no block; is a '}' missing before it?\n"},
 
@@ -153,6 +190,13 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"cache {\nprefetch 10 1m 95%\n}",
      "Corefile:3: 'prefetch' of 'cache' is not supported by this version yet; remove the line\n"
      "Corefile:3: '95%' is not a percentage from 10% to 90%\n"},
+    {"cache {\nserve_stale 1h immediate 1500ms 6m\n}",
+     "Corefile:3: 'serve_stale' of 'cache' is not supported by this version yet; remove the line\n"
+     "Corefile:3: '1500ms' is not a TTL; write whole seconds, such as '30s'\n"
+     "Corefile:3: the failure recheck '6m' is too long; write '5m' or less\n"},
+    {"cache {\nserve_stale 1h immediate 30s 1m 1m\n}",
+     "Corefile:3: 'serve_stale' of 'cache' is not supported by this version yet; remove the line\n"
+     "Corefile:3: too many arguments for 'serve_stale'; write 'serve_stale [DURATION] [MODE]'\n"},
     {"cache {\nserve_stale_policy prefer_positive\n}",
      "Corefile:2: 'serve_stale_policy' goes with 'serve_stale'; add 'serve_stale'\n"
      "Corefile:3: 'serve_stale_policy' of 'cache' is not supported by this version yet; remove the line\n"},
@@ -182,6 +226,15 @@ constexpr auto broken_corefiles = std::to_array<BrokenCorefile>({
     {".:dns {\n}\n",
      "Corefile:1: '.:dns' is not a zone: 'dns' is not a port from 0 to 65535; write a name such as 'example.org' or a "
      "network such as '10.0.0.0/24'\n"},
+    {"://a.org {\n}\n",
+     "Corefile:1: '://a.org' is not a zone: nothing stands before '://'; write a name such as 'example.org' or a "
+     "network such as '10.0.0.0/24'\n"},
+    {"dns:// {\n}\n",
+     "Corefile:1: 'dns://' is not a zone: nothing stands after '://'; write a name such as 'example.org' or a "
+     "network such as '10.0.0.0/24'\n"},
+    {"a.org: {\n}\n",
+     "Corefile:1: 'a.org:' is not a zone: a port is missing after the last ':'; write a name such as 'example.org' or "
+     "a network such as '10.0.0.0/24'\n"},
     {"10.0.0.0/33 {\n}\n",
      "Corefile:1: '10.0.0.0/33' is not a zone: '10.0.0.0/33' is not a network; write a name such as 'example.org' or a "
      "network such as '10.0.0.0/24'\n"},
@@ -233,6 +286,20 @@ cluster.local:0x35 {
   CHECK(lines ==
         "Corefile:1 Corefile:2 Corefile:4 Corefile:6 Corefile:8 Corefile:9 Corefile:11 Corefile:12 Corefile:14 "
         "Corefile:17 Corefile:17 ");
+}
+
+TEST_CASE("more addresses than sockets are good for are a fault") {
+  std::string bind = "bind";
+  for (int i = 0; i <= 256; ++i) bind += " 10.0." + std::to_string(i / 256) + '.' + std::to_string(i % 256);
+  CHECK(faults_of("example.org {\n" + bind + "\n}\n") ==
+        "Corefile:1: 'bind' names more than 256 addresses; leave 'bind' out to serve all of them\n");
+}
+
+TEST_CASE("more clients of a transfer than can be told are a fault") {
+  std::string to = "to";
+  for (int i = 0; i <= 64; ++i) to += " 10.0.0." + std::to_string(i);
+  CHECK(faults_of("example.org {\ntransfer {\n" + to + "\n}\n}\n") ==
+        "Corefile:3: 'to' of 'transfer' has more than 64 addresses; write '*' and restrict the clients elsewhere\n");
 }
 
 TEST_CASE("each half of an exclusive pair may be missing without a fault of its own") {
