@@ -221,6 +221,33 @@ forward . {upstream.target} {{
     assert server.ask("www.example.com").rcode == "REFUSED"
 
 
+def test_prefer_udp_asks_over_udp_whatever_the_client_came_by(scenario, upstream):
+    server = scenario.server(f"forward . {upstream.target} {{\n    prefer_udp\n}}")
+    before = upstream.count("www.example.org.", transport="udp")
+    assert server.ask("www.example.org", tcp=True).data() == ["192.0.2.7", "192.0.2.8"]
+    assert upstream.count("www.example.org.", transport="udp") == before + 1
+
+
+@pytest.mark.parametrize("recursion, flag", [("", True), ("no_rec ", False)])
+def test_a_failure_starts_probes_of_the_domain_and_with_max_fails_0_none(scenario, recursion, flag):
+    upstream = scenario.upstream(SCRIPTS | {"silent.example.net.": None})
+    server = scenario.server(f"""
+forward example.net {upstream.target} {{
+    health_check 100ms {recursion}domain never.example.org
+    max_fails 0
+}}
+forward . {upstream.target} {{
+    health_check 100ms {recursion}domain probe.example.org
+}}
+""")
+    for name in ("silent.example.net", "silent.example.org"):
+        assert dns.ask(server.port, name, timeout=DEADLINE_SECONDS + 5).rcode == "SERVFAIL"
+    wait_until(lambda: upstream.count("probe.example.org.") >= 1, 10, server.output)
+    assert upstream.count("never.example.org.") == 0
+    probe = next(query for query in upstream.asked if query.name == "probe.example.org.")
+    assert bool(probe.wire[2] & 1) == flag, "RD"
+
+
 def test_a_resolv_conf_names_the_upstreams(scenario, upstream, tmp_path):
     # resolv.conf has no ports, so what can be asked here is that the file is read and its absence named.
     path = tmp_path / "resolv.conf"

@@ -165,3 +165,14 @@ forward . {upstream.target}""", cluster, f"pods verified\nsnapshot {tmp_path}/sn
     wait_until(lambda: "snapshot_age_seconds" in server.metrics_page(), 20, server.output)
     shown = set(re.findall("^# TYPE ([a-z_]+) ", server.metrics_page(), re.MULTILINE))
     assert documented == shown
+
+
+def test_lists_wait_for_apiserver_qps_and_say_how_long(scenario):
+    cluster = scenario.cluster(namespace("shop"))
+    cluster.fault(streaming_lists="refuse")
+    name = "coredns_kubernetes_rest_client_rate_limiter_duration_seconds_sum"
+    waited = []
+    for options in ("", "apiserver_qps 2\napiserver_burst 1\napiserver_max_inflight 8"):
+        server = scenario.server("", cluster, options)
+        waited.append(sum(value for sample, value in server.metrics().items() if sample.startswith(name)))
+    assert waited[0] < waited[1] and waited[1] > 0.9, "three lists, the first at once, half a second between them"

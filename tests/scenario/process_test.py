@@ -11,6 +11,7 @@ import time
 import pytest
 
 from support import fairlead
+from support.fairlead import REPOSITORY
 from support.kube import service
 from support.processes import free_port, wait_until
 from support.upstream import address
@@ -73,10 +74,39 @@ def test_version_plugins_and_help_are_told_on_standard_output():
     assert re.match(r"Fairlead-\d+\.\d+\.\d+\nlinux/\w+, ", version.stdout)
     plugins = run("-plugins")
     assert plugins.returncode == 0
-    assert {"kubernetes", "forward", "cache", "errors", "health", "ready", "reload", "loop", "prometheus",
-            "loadbalance", "bind"} <= set(plugins.stdout.split())
+    pages = {page.stem for page in (REPOSITORY / "server" / "handlers").glob("*.md")}
+    assert set(plugins.stdout.split()) == pages, "each directive that is served has its page"
     assert "-dns.port" in run("-help").stdout
     assert run("--version").stdout == version.stdout, "two dashes, as Go's flags"
+
+
+def test_the_readme_and_the_pages_name_what_is_served_and_what_is_to_come(tmp_path):
+    table = (REPOSITORY / "README.md").read_text().split("| directive | status |")[1].split("\n\n")[0]
+    served = set(re.findall(r"\[(\w+)\]\(server/handlers/\1\.md\)", table))
+    to_come = next(row for row in table.splitlines() if row.endswith("| not yet |")).split("|")[1]
+    left_out = next(row for row in table.splitlines() if row.endswith("| left out |")).split("|")[1].split(";")[0]
+    assert served == set(run("-plugins").stdout.split())
+    for words, message in ((to_come, "is not supported by this version of Fairlead yet"),
+                           (left_out, "is left out of Fairlead")):
+        names = re.findall(r"\w+", words)
+        path = write(tmp_path, ".:{port} {\n" + "".join(f"    {name}\n" for name in names) + "}\n")
+        faults = faults_of(path)
+        for line, name in enumerate(names, 2):
+            assert f"{path}:{line}: Directive '{name}' {message}" in faults, faults
+    for directive in ("bind 10.0.0.1", "cache", "errors", "forward . 10.0.0.1", "health", "k8s_external", "kubernetes",
+                      "loadbalance", "prometheus", "ready", "transfer"):
+        name = directive.split()[0]
+        path = write(tmp_path, f"example.org:{{port}} {{\n    {directive} {{\n        ?\n    }}\n}}\n")
+        options = re.search("unknown option .* of .*; write (.*)", faults_of(path))[1]
+        page = (REPOSITORY / "server" / "handlers" / f"{name}.md").read_text()
+        missing = [option for option in re.split(", | or ", options) if not re.search(rf"\b{option}\b", page)]
+        assert not missing, f"{name}.md lacks {missing}"
+
+
+def faults_of(path):
+    done = run("-check", "-conf", path)
+    assert done.returncode == 1
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -160,11 +190,12 @@ def test_an_http_port_in_use_is_status_1(tmp_path, directive):
     assert f"127.0.0.1:{other}" in done.stderr and "in use" in done.stderr, done.stderr
 
 
-def test_flags_of_a_served_corefile(scenario, tmp_path):
+@pytest.mark.parametrize("flag", ["-dns.port", "-p"])
+def test_flags_of_a_served_corefile(scenario, tmp_path, flag):
     pidfile, port = tmp_path / "pid", free_port()
     server = scenario.server(
         corefile=". {\n    bind 127.0.0.1\n    ready 127.0.0.1:{ready}\n}\n", start=False,
-        arguments=["-dns.port", port, "-pidfile", pidfile, "-quiet"])
+        arguments=[flag, port, "-pidfile", pidfile, "-quiet"])
     server.port = port
     server.start()
     assert int(pidfile.read_text()) == server.process.pid

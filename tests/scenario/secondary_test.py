@@ -8,6 +8,8 @@ from support.processes import Process, free_port, tool, wait_until
 
 ZONE = "cluster.local"
 REVERSE = "96.10.in-addr.arpa"
+# The `source` of NOTIFY: Knot takes it from nowhere else.
+NOTIFIER = "127.0.0.2"
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ remote:
     address: 127.0.0.1@{primary}
 acl:
   - id: notify
-    address: 127.0.0.1
+    address: {NOTIFIER}
     action: notify
 zone:
 {zones}""")
@@ -59,7 +61,7 @@ def test_knot_follows_the_cluster_by_notify(scenario, secondary):
         namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"),
         service("db", "shop", clusterIP="None"),
         endpoint_slice("db-1", "db", "shop", [{"addresses": ["10.244.7.2"], "hostname": "db-0"}]), options=["--bare"])
-    transfer = f"transfer {{\n    to 127.0.0.1:{port}\n    source 127.0.0.1\n}}"
+    transfer = f"transfer {{\n    to 127.0.0.1:{port}\n    source {NOTIFIER}\n}}"
     server = scenario.server(transfer, cluster, zones=f"{ZONE} {REVERSE}")
     knot = start(server.port)
 
@@ -87,7 +89,7 @@ def test_knot_follows_external_addresses_by_notify(scenario, secondary):
     balanced["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example.net"}]}}
     cluster = scenario.cluster(namespace("shop"), web, balanced, options=["--bare"])
     server = scenario.server(
-        f"k8s_external {outside} {reverse}\ntransfer {{\n    to 127.0.0.1:{port}\n    source 127.0.0.1\n}}", cluster,
+        f"k8s_external {outside} {reverse}\ntransfer {{\n    to 127.0.0.1:{port}\n    source {NOTIFIER}\n}}", cluster,
         zones=f"{ZONE} 96.10.in-addr.arpa")
     knot = start(server.port, (outside, reverse))
 
@@ -110,7 +112,8 @@ def test_knot_follows_external_addresses_by_notify(scenario, secondary):
 def test_a_secondary_that_is_away_is_named_once_and_told_when_it_is_back(scenario, secondary):
     port, start = secondary
     cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"), options=["--bare"])
-    server = scenario.server(f"transfer {{\n    to 127.0.0.1:{port}\n}}", cluster, zones=f"{ZONE} {REVERSE}")
+    transfer = f"transfer {{\n    to 127.0.0.1:{port}\n    source {NOTIFIER}\n}}"
+    server = scenario.server(transfer, cluster, zones=f"{ZONE} {REVERSE}")
     complaint = f'notify for zone "{ZONE}." was not accepted by "127.0.0.1:{port}"'
     wait_until(lambda: complaint in server.output(), 40, server.output)
     knot = start(server.port)
