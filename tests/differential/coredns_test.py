@@ -5,19 +5,22 @@ import re
 import pytest
 
 from accepted import ACCEPTED, Case, Names, explain
+from accepted_transfers import ACCEPTED_TRANSFERS, explain_transfer
 from asking import ask_all
-from cluster import build
+from cluster import build, external_name
 from corefiles import COREFILES
-from corpus import SILENT_QUESTIONS
+from corpus import SILENT_QUESTIONS, SILENT_SERVICE
 from packets import PACKETS
 from reply import reply
 from report import Report
 from support import coredns, fairlead, kube
 from support.fairlead import REPOSITORY, build_folder
 from support.processes import run
+from transfers import TRANSFERS, records_of
 from world import upstream
 
 QUESTIONS_MIN = 5000
+RECORDS_MIN = 25
 SHOWN = 25
 # Packets, and what CoreDNS leaves without a reply, are asked under one Corefile.
 PACKETS_UNDER = "pods insecure"
@@ -93,11 +96,45 @@ def _indented(answer):
     return str(answer)[:1500].replace("\n", "\n            ")
 
 
+@pytest.fixture(scope="module")
+def zones(plane, outside, tmp_path_factory):
+    """Both servers' records of a zone. Asked behind the questions: the Service for which CoreDNS sends no reply breaks
+    its transfers as a whole, so it goes first."""
+    plane.remove(external_name(SILENT_SERVICE, "example.org"))
+    values = {"kubeconfig": plane.kubeconfig, "upstream": outside.target}
+
+    def read(transfer):
+        found = []
+        for kind in (coredns.CoreDns, fairlead.Fairlead):
+            folder = tmp_path_factory.mktemp(kind.name)
+            with kind(folder, corefile=transfer.corefile.text, values=values) as server:
+                found.append(records_of(server.port, transfer.zone))
+        return found
+
+    return read
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS, ids=lambda transfer: transfer.name)
+def test_every_record_of_a_transfer_is_equal_or_differs_as_it_is_meant_to(zones, report, transfer):
+    theirs, ours = zones(transfer)
+    assert len(ours) >= RECORDS_MIN
+    differences = explain_transfer(transfer, theirs, ours)
+    report.add_transfer(transfer, theirs, ours, differences)
+    assert differences is not None, "\n".join(
+        [
+            "differ without a reason; what CoreDNS alone or Fairlead alone sends, some of it meant:",
+            *(f"CoreDNS:  {' '.join(map(str, record))}" for record in sorted({*theirs} - {*ours})[:SHOWN]),
+            *(f"Fairlead: {' '.join(map(str, record))}" for record in sorted({*ours} - {*theirs})[:SHOWN]),
+        ]
+    )
+
+
 def test_every_accepted_difference_occurs_and_stands_in_the_readme(report):
     """Runs last: what no Corefile has shown is no difference any more."""
-    (build_folder() / "differential.md").write_text(report.text(ACCEPTED))
-    missing = [difference.name for difference in ACCEPTED if not report.occurred(difference)]
+    every = [*ACCEPTED, *ACCEPTED_TRANSFERS]
+    (build_folder() / "differential.md").write_text(report.text(ACCEPTED, ACCEPTED_TRANSFERS))
+    missing = [difference.name for difference in every if not report.occurred(difference)]
     assert not missing, "accepted, but never seen"
     section = (REPOSITORY / "README.md").read_text().split("## Differences from CoreDNS")[1].split("\n## ")[0]
-    unlisted = [difference.readme for difference in ACCEPTED if f"\n| {difference.readme}" not in section]
+    unlisted = [difference.readme for difference in every if f"\n| {difference.readme}" not in section]
     assert not unlisted, "not in the README's list"

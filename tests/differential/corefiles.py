@@ -41,7 +41,7 @@ class Corefile:
         return corpus(tuple(zone for zone in self.served if not zone.endswith(".arpa")), self.external[:1])
 
 
-def _plain(name, *kubernetes, zones="cluster.local " + REVERSE, before="", after="forward . {upstream}", **fields):
+def plain(name, *kubernetes, zones="cluster.local " + REVERSE, before="", after="forward . {upstream}", **fields):
     fields.setdefault("served", tuple(zone for zone in zones.split() if "/" not in zone))
     lines = "".join(f"        {line}\n" for line in ("kubeconfig {kubeconfig}", *kubernetes))
     text = f".:{{port}} {{{HEAD}    {before}\n    kubernetes {zones} {{\n{lines}    }}\n    {after}\n}}\n"
@@ -88,40 +88,40 @@ COREFILES = [
         fallthrough=("in-addr.arpa", "ip6.arpa"),
         options=frozenset({"cache"}),
     ),
-    _plain("pods disabled"),
-    _plain("pods insecure", "pods insecure"),
-    _plain("pods verified", "pods verified"),
-    _plain("endpoint_pod_names", "endpoint_pod_names", options=frozenset({"endpoint_pod_names"})),
-    _plain("noendpoints", "noendpoints"),
-    _plain("ignore empty_service", "ignore empty_service"),
-    _plain("namespaces", "namespaces shop team-a nobody", "pods insecure"),
-    _plain("namespace_labels", "namespace_labels tier=back", "pods insecure", namespaces=("team-a", "team-b")),
-    _plain("labels", "labels app in (web, db),tier"),
-    _plain("ttl 0", "ttl 0", ttl=0),
-    _plain("ttl 3600", "ttl 3600", ttl=3600),
-    _plain("fallthrough", "fallthrough", "pods insecure", fallthrough=("",)),
-    _plain("fallthrough of one zone", "fallthrough cluster.local", fallthrough=("cluster.local",)),
-    _plain("two zones", zones="cluster.local other.zone " + REVERSE),
-    _plain(
+    plain("pods disabled"),
+    plain("pods insecure", "pods insecure"),
+    plain("pods verified", "pods verified"),
+    plain("endpoint_pod_names", "endpoint_pod_names", options=frozenset({"endpoint_pod_names"})),
+    plain("noendpoints", "noendpoints"),
+    plain("ignore empty_service", "ignore empty_service"),
+    plain("namespaces", "namespaces shop team-a nobody", "pods insecure"),
+    plain("namespace_labels", "namespace_labels tier=back", "pods insecure", namespaces=("team-a", "team-b")),
+    plain("labels", "labels app in (web, db),tier"),
+    plain("ttl 0", "ttl 0", ttl=0),
+    plain("ttl 3600", "ttl 3600", ttl=3600),
+    plain("fallthrough", "fallthrough", "pods insecure", fallthrough=("",)),
+    plain("fallthrough of one zone", "fallthrough cluster.local", fallthrough=("cluster.local",)),
+    plain("two zones", zones="cluster.local other.zone " + REVERSE),
+    plain(
         "CIDR zones",
         zones="cluster.local 10.96.0.0/16 10.244.0.0/20 fd00:10:96::/108",
         served=("cluster.local", "96.10.in-addr.arpa", *(f"{n}.244.10.in-addr.arpa" for n in range(16)), V6_SERVICES),
     ),
-    _plain("no forward", after=""),
-    _plain("no reverse zones", zones="cluster.local"),
-    _plain("zonal", "zonal"),
-    _plain(
+    plain("no forward", after=""),
+    plain("no reverse zones", zones="cluster.local"),
+    plain("zonal", "zonal"),
+    plain(
         "multicluster",
         "multicluster clusterset.local",
         "pods insecure",
         zones="cluster.local clusterset.local " + REVERSE,
         options=frozenset({"multicluster"}),
     ),
-    _plain(
+    plain(
         "autopath", "pods verified", before="autopath @kubernetes", source=POD_CLIENT, options=frozenset({"autopath"})
     ),
-    _plain("k8s_external", "pods insecure", before="k8s_external ext.example", external=("ext.example",)),
-    _plain(
+    plain("k8s_external", "pods insecure", before="k8s_external ext.example", external=("ext.example",)),
+    plain(
         "k8s_external headless",
         zones="cluster.local",
         external=("ext.example", "in-addr.arpa", "ip6.arpa"),
@@ -129,5 +129,5 @@ COREFILES = [
         external_apex="names",
         before="k8s_external ext.example in-addr.arpa ip6.arpa {\n        headless\n        ttl 77\n        apex names\n    }",
     ),
-    _plain("cache 30", "pods insecure", before="cache 30", options=frozenset({"cache"})),
+    plain("cache 30", "pods insecure", before="cache 30", options=frozenset({"cache"})),
 ]

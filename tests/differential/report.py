@@ -16,6 +16,7 @@ class Report:
         self._counts = Counter()
         self._corefiles = defaultdict(set)
         self._examples = {}
+        self._transfers = []
 
     def add(self, corefile, results):
         """`results` are (question, theirs, ours, differences); None instead of differences is unexplained."""
@@ -30,10 +31,19 @@ class Report:
                 if difference.name not in self._examples or size < self._examples[difference.name][0]:
                     self._examples[difference.name] = size, question, theirs, ours
 
+    def add_transfer(self, transfer, theirs, ours, differences):
+        """`differences` are (difference, what left, what came); None is unexplained."""
+        numbers = len(theirs), len(ours), len(differences or ())
+        self._transfers.append((transfer.name, *numbers, "yes" if differences is None else "no"))
+        for difference, gone, come in differences or ():
+            self._counts[difference.name] += 1
+            self._corefiles[difference.name].add(transfer.name)
+            self._examples.setdefault(difference.name, (0, f"{transfer.zone} AXFR", _Records(gone), _Records(come)))
+
     def occurred(self, difference):
         return self._counts[difference.name] > 0
 
-    def text(self, accepted):
+    def text(self, accepted, of_transfers):
         total = [sum(row[column] for row in self._rows) for column in range(1, 2 + len(VERDICTS))]
         lines = [
             "# Fairlead and CoreDNS, asked the same",
@@ -53,15 +63,27 @@ class Report:
             "",
         ]
         for difference in accepted:
-            lines += self._difference(difference)
+            lines += self._difference(difference, "Replies")
+        lines += [
+            "## Transfers",
+            "",
+            "The records of a whole zone (AXFR over TCP, read by dig), as sets with their TTLs.",
+            "",
+            "| zone, Corefile | records of CoreDNS | of Fairlead | accepted differences | unexplained |",
+            "|---|---:|---:|---:|---:|",
+            *(f"| {' | '.join(map(str, row))} |" for row in self._transfers),
+            "",
+        ]
+        for difference in of_transfers:
+            lines += self._difference(difference, "Transfers")
         return "\n".join(lines)
 
-    def _difference(self, difference):
+    def _difference(self, difference, what):
         corefiles = self._corefiles[difference.name]
         lines = [
             f"### {difference.name}",
             "",
-            f"Replies: {self._counts[difference.name]}, Corefiles: {len(corefiles)}. "
+            f"{what}: {self._counts[difference.name]}, Corefiles: {len(corefiles)}. "
             f'README: "{difference.readme} ...".',
             "",
         ]
@@ -69,6 +91,16 @@ class Report:
             _, question, theirs, ours = self._examples[difference.name]
             lines += [f"    {question}", *_quoted("CoreDNS", theirs), *_quoted("Fairlead", ours), ""]
         return lines
+
+
+class _Records:
+    """What one of the two sends and the other does not."""
+
+    def __init__(self, records):
+        self._records = records
+
+    def __str__(self):
+        return "\n".join(" ".join(map(str, record)) for record in self._records) or "nothing"
 
 
 def _verdict(differences):
