@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <cstdio>
 #include <string>
 
@@ -23,9 +25,18 @@ int check(const Options& options) {
   return 0;
 }
 
+// What lives long here, names and objects, is made on three threads of which one at a time is busy: in one arena it
+// lies closer (2 MB less for 150,000 endpoints). The heap grows by megabytes: page by page, as arenas of threads grow,
+// costs a call each.
+void set_up_heap() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TOP_PAD, 1 << 20);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  set_up_heap();
   const auto options = parse_options(argc, argv);
   if (!options) {
     std::fprintf(stderr, "fairlead: %s\n", options.error().c_str());
