@@ -574,17 +574,19 @@ void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writ
 void ObjectStore::drain_addresses(NameWriter& writer, Erased& erased) {
   std::vector<base::IpAddress> addresses = std::exchange(touched_addresses_, {});
   sort_unique(addresses);
+  std::vector<AddressOwner> owners;
   for (const auto& address : addresses) {
-    std::vector<AddressOwner> owners;
+    owners.clear();
     const std::string dashed = dashed_address(address);
     by_address_.for_each_candidate(address, [&](std::uint32_t object) { add_owner(object, address, dashed, owners); });
-    if (const auto content = ptr_zone_ ? reverse_content(std::move(owners), *ptr_zone_) : std::nullopt) {
+    if (const auto content = ptr_zone_ ? reverse_content(owners, *ptr_zone_) : std::nullopt) {
       writer.put_reverse(address, *content);
     } else {
       erased.addresses.push_back(address);
     }
     if (!options_.external) continue;
-    if (const auto content = external_reverse_content(external_owners(address), options_.external->zone)) {
+    auto external = external_owners(address);
+    if (const auto content = external_reverse_content(external, options_.external->zone)) {
       writer.put_external_reverse(address, *content);
     } else {
       erased.external_addresses.push_back(address);

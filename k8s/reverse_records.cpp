@@ -32,17 +32,17 @@ std::optional<zones::NameContent> targets_of(std::span<const AddressOwner> owner
 
 }  // namespace
 
-std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owners, dns::NameView ptr_zone) {
+std::optional<zones::NameContent> reverse_content(std::span<AddressOwner> owners, dns::NameView ptr_zone) {
   std::ranges::sort(owners);
   const auto repeated = std::ranges::unique(owners);
-  owners.erase(repeated.begin(), repeated.end());
+  owners = {owners.begin(), repeated.begin()};
   // The API server gives a ClusterIP to one Service; while one is replaced by another there may be two for a moment.
   const auto cluster_ip = std::ranges::find_if(owners, [](const auto& owner) { return owner.endpoint_label.empty(); });
-  if (cluster_ip != owners.end()) owners = {*cluster_ip};
+  if (cluster_ip != owners.end()) owners = {cluster_ip, 1};
   return targets_of(owners, ptr_zone);
 }
 
-std::optional<zones::NameContent> external_reverse_content(std::vector<AddressOwner> owners, dns::NameView zone) {
+std::optional<zones::NameContent> external_reverse_content(std::span<AddressOwner> owners, dns::NameView zone) {
   std::ranges::sort(owners);
   return targets_of(owners, zone);
 }

@@ -35,12 +35,12 @@ struct AddressOwner {
 };
 
 /// What the reverse name has: the one Service whose ClusterIP it is, or else an endpoint name for each Service.
-/// Nothing when there is no owner. The targets are relative to `ptr_zone`, svc.<zone>.
-std::optional<zones::NameContent> reverse_content(std::vector<AddressOwner> owners, dns::NameView ptr_zone);
+/// Nothing when there is no owner. The targets are relative to `ptr_zone`, svc.<zone>. Sorts `owners`.
+std::optional<zones::NameContent> reverse_content(std::span<AddressOwner> owners, dns::NameView ptr_zone);
 
 /// What the reverse name of an external address has: a name for each Service, "<service>.<namespace>" in `zone`, to
-/// which it is relative.
-std::optional<zones::NameContent> external_reverse_content(std::vector<AddressOwner> owners, dns::NameView zone);
+/// which it is relative. Sorts `owners`.
+std::optional<zones::NameContent> external_reverse_content(std::span<AddressOwner> owners, dns::NameView zone);
 
 /// The first labels of a reverse name read from the right: octets of an IPv4, nibbles of an IPv6 address.
 class ReversePrefix {

@@ -115,8 +115,7 @@ std::string_view own_label(const Endpoint& endpoint, const RecordOptions& option
 }
 
 std::string dashed_address(const base::IpAddress& address) {
-  std::string label = address.to_string();
-  std::ranges::replace_if(label, [](char c) { return c == '.' || c == ':'; }, '-');
+  std::string label = address.to_dashed_string();
   if (label.ends_with('-')) label += '0';
   return label;
 }

@@ -25,7 +25,21 @@ constexpr std::uint8_t one_a = 1;         // a single A address, so no counts
 constexpr std::uint8_t dashed_a = 2;      // the same, and the label is that address with dashes, so no label
 constexpr std::uint8_t two_labels = 128;  // flag: another label follows the first
 
-using Buffer = std::vector<std::uint8_t>;
+// Of an entry while it is made: few are longer.
+using Buffer = boost::container::small_vector<std::uint8_t, 512>;
+
+// Room for so many more octets, to be written by the caller.
+std::uint8_t* grow(Buffer& out, std::size_t octets) {
+  const std::size_t size = out.size();
+  out.resize(size + octets, boost::container::default_init);
+  return out.data() + size;
+}
+
+// Boost's iterators are none that std::span takes.
+template <typename Values>
+auto as_span(const Values& values) {
+  return std::span(values.data(), values.size());
+}
 
 void put_count(Buffer& out, std::size_t count) {
   if (count < 255) {
@@ -34,14 +48,10 @@ void put_count(Buffer& out, std::size_t count) {
   }
   const auto wide = static_cast<std::uint32_t>(count);
   out.push_back(255);
-  out.resize(out.size() + sizeof wide);
-  std::memcpy(&out[out.size() - sizeof wide], &wide, sizeof wide);
+  std::memcpy(grow(out, sizeof wide), &wide, sizeof wide);
 }
 
-void put_u16(Buffer& out, std::uint16_t value) {
-  out.resize(out.size() + 2);
-  std::memcpy(&out[out.size() - 2], &value, 2);
-}
+void put_u16(Buffer& out, std::uint16_t value) { std::memcpy(grow(out, sizeof value), &value, sizeof value); }
 
 std::uint16_t read_native_u16(const std::uint8_t* at) {
   std::uint16_t value;
@@ -49,7 +59,13 @@ std::uint16_t read_native_u16(const std::uint8_t* at) {
   return value;
 }
 
-void put_text(Buffer& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
+void put_octets(Buffer& out, std::span<const std::uint8_t> octets) {
+  if (!octets.empty()) std::memcpy(grow(out, octets.size()), octets.data(), octets.size());
+}
+
+void put_text(Buffer& out, std::string_view text) {
+  put_octets(out, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
 
 // What stands for one octet in an address with dashes, a dash behind it.
 struct DashedOctet {
@@ -102,7 +118,7 @@ std::size_t write_dashed_of_key(const std::uint8_t* key, std::uint8_t* label) {
 
 // Of the only PTR record: what stands behind its first label, if that is the address in the key with dashes and exactly
 // two labels follow; nothing else.
-std::string_view behind_dashed_address(std::string_view key, const std::vector<std::string>& ptrs) {
+std::string_view behind_dashed_address(std::string_view key, std::span<const std::string> ptrs) {
   if (ptrs.size() != 1) return {};
   // The octets are of one to three digits, and one octet follows: that of the label "in-addr".
   std::size_t at = 0;
@@ -129,7 +145,7 @@ std::string_view behind_dashed_address(std::string_view key, const std::vector<s
 // Addresses of one family, sorted and once each, so that equal content gives equal octets.
 class Family {
  public:
-  Family(const std::vector<base::IpAddress>& addresses, bool v4) {
+  Family(std::span<const base::IpAddress> addresses, bool v4) {
     for (const auto& address : addresses) {
       if (address.is_v4() == v4) selected_.push_back(&address);
     }
@@ -143,16 +159,14 @@ class Family {
   std::size_t size() const { return selected_.size(); }
   const base::IpAddress& front() const { return *selected_.front(); }
   void put_addresses(Buffer& out) const {
-    for (const auto* address : selected_) {
-      out.insert(out.end(), address->octets().begin(), address->octets().end());
-    }
+    for (const auto* address : selected_) put_octets(out, address->octets());
   }
   friend bool operator==(const Family& a, const Family& b) {
     return std::ranges::equal(a.selected_, b.selected_, [](const auto* x, const auto* y) { return *x == *y; });
   }
 
  private:
-  std::vector<const base::IpAddress*> selected_;
+  NameContent::List<const base::IpAddress*, 4> selected_;
 };
 
 void put_label(Buffer& out, std::string_view label) {
@@ -162,8 +176,8 @@ void put_label(Buffer& out, std::string_view label) {
 
 void put_target(Buffer& out, const NameContent::Target& target) {
   const std::string_view label = std::string_view(target.label).substr(0, dns::label_octets_max);
-  const Family a(target.addresses, true);
-  const Family aaaa(target.addresses, false);
+  const Family a(as_span(target.addresses), true);
+  const Family aaaa(as_span(target.addresses), false);
   const bool is_one_a = a.size() == 1 && aaaa.size() == 0;
   const bool has_parent = !label.empty() && !target.parent.empty();
   if (is_one_a && !has_parent) {
@@ -199,7 +213,7 @@ std::size_t ports_of_grid(std::span<const NameContent::Srv> srvs, std::size_t ta
 void put_srvs(Buffer& out, std::string_view key, const NameContent& content, const Family& a, const Family& aaaa,
               std::span<const NameContent::Srv> srvs, std::size_t target_count) {
   const std::string_view suffix = content.srv_suffix;
-  const auto targets = std::span(content.targets).first(target_count);
+  const auto targets = as_span(content.targets).first(target_count);
   const std::size_t ports = ports_of_grid(srvs, target_count);
   std::uint8_t form = ports > 0 ? grid : 0;
 
@@ -214,7 +228,8 @@ void put_srvs(Buffer& out, std::string_view key, const NameContent& content, con
       whole += *label;
     }
     whole += suffix;
-    is_self = key.ends_with(whole) && Family(target.addresses, true) == a && Family(target.addresses, false) == aaaa;
+    is_self = key.ends_with(whole) && Family(as_span(target.addresses), true) == a &&
+              Family(as_span(target.addresses), false) == aaaa;
   }
   if (is_self) form |= self_target | suffix_in_key;
   const std::string_view tail = is_self ? std::string_view(whole) : suffix;
@@ -270,11 +285,11 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   static_assert(sizeof(NameEntry) == 4 && alignof(NameEntry) == 1, "the body follows without a gap");
 
   if (key.size() > key_octets_max) return nullptr;
-  const Family a(content.addresses, true);
-  const Family aaaa(content.addresses, false);
+  const Family a(as_span(content.addresses), true);
+  const Family aaaa(as_span(content.addresses), false);
   const bool has_suffix = content.srv_suffix.size() <= key_octets_max;
   const std::size_t target_count = has_suffix ? std::min(content.targets.size(), count_max) : 0;
-  std::span<const NameContent::Srv> srvs(content.srvs);
+  auto srvs = as_span(content.srvs);
   std::vector<NameContent::Srv> valid;
   const auto is_valid = [&](const auto& srv) { return srv.target < target_count; };
   if (!std::ranges::all_of(srvs, is_valid)) {
@@ -286,7 +301,6 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   std::uint8_t flags = content.presence == Presence::no_ready_endpoints ? no_ready : 0;
   if (!content.in_transfers) flags |= not_in_transfers;
   Buffer body;
-  body.reserve(256);
   put_text(body, key);
   if (a.size() > 0) {
     flags |= some_a;
@@ -302,8 +316,9 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
     flags |= some_names | names_are_cname;
     const auto name = content.cname->view().wire();
     put_count(body, name.size());
-    body.insert(body.end(), name.begin(), name.end());
-  } else if (const std::string_view two_labels = behind_dashed_address(key, content.ptrs); !two_labels.empty()) {
+    put_octets(body, name);
+  } else if (const std::string_view two_labels = behind_dashed_address(key, as_span(content.ptrs));
+             !two_labels.empty()) {
     flags |= some_names | ptr_is_dashed;
     put_text(body, two_labels);
   } else if (!content.ptrs.empty()) {
@@ -327,7 +342,7 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   dns::write_u16(entry->ttl_, static_cast<std::uint16_t>(std::min(ttl, entry_ttl_max)));
   entry->key_octets_ = static_cast<std::uint8_t>(key.size());
   entry->flags_ = flags;
-  std::ranges::copy(body, const_cast<std::uint8_t*>(entry->body()));
+  std::memcpy(const_cast<std::uint8_t*>(entry->body()), body.data(), body.size());
   return Pointer(entry);
 }
 

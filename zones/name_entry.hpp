@@ -21,6 +21,7 @@
 #pragma once
 
 #include <array>
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -44,13 +45,18 @@ enum class Presence : std::uint8_t {
   no_ready_endpoints,  // a headless Service without ready endpoints: NXDOMAIN, and we can say why
 };
 
-/// What a name has, as its builder states it; see NameEntry for the ready form.
+/// What a name has, as its builder states it; see NameEntry for the ready form. Most names are endpoints, with one or
+/// two of each: then the lists allocate nothing.
 struct NameContent {
+  template <typename T, std::size_t usual>
+  using List = boost::container::small_vector<T, usual>;
+  using Addresses = List<base::IpAddress, 2>;
+
   /// Where SRV records lead: `label` in front of NameContent::srv_suffix, or the suffix itself when it is empty. A
   /// second label stands between the two when there is a `parent`.
   struct Target {
     std::string label;
-    std::vector<base::IpAddress> addresses;  // glue
+    Addresses addresses;  // glue
     std::string parent = {};
   };
   struct Srv {
@@ -59,14 +65,14 @@ struct NameContent {
   };
 
   Presence presence = Presence::exists;
-  bool in_transfers = true;                // false: a transfer of the zone leaves it out
-  std::vector<base::IpAddress> addresses;  // A and AAAA
-  std::uint16_t srv_weight = 0;            // one for all SRV records of a name; the priority is 0
-  std::string srv_suffix;                  // wire labels without root, relative to the zone
-  std::vector<Target> targets;
-  std::vector<Srv> srvs;
+  bool in_transfers = true;      // false: a transfer of the zone leaves it out
+  Addresses addresses;           // A and AAAA
+  std::uint16_t srv_weight = 0;  // one for all SRV records of a name; the priority is 0
+  std::string srv_suffix;        // wire labels without root, relative to the zone
+  List<Target, 1> targets;
+  List<Srv, 4> srvs;
   std::optional<dns::DomainName> cname;  // absolute
-  std::vector<std::string> ptrs;         // wire labels without root, at least one, relative to the zone of their table
+  List<std::string, 1> ptrs;             // wire labels without root, at least one, relative to the zone of their table
 
   friend bool operator==(const NameContent&, const NameContent&);
 };

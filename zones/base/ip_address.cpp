@@ -29,11 +29,11 @@ bool parse_v4(std::string_view text, std::span<std::uint8_t, 4> octets) {
   return text.empty();
 }
 
-std::string print_v4(std::span<const std::uint8_t> octets) {
+std::string print_v4(std::span<const std::uint8_t> octets, char separator) {
   std::array<char, 15> text;
   char* at = text.data();
   for (std::size_t i = 0; i < 4; ++i) {
-    if (i > 0) *at++ = '.';
+    if (i > 0) *at++ = separator;
     const unsigned value = octets[i];
     if (value >= 100) *at++ = static_cast<char>('0' + value / 100);
     if (value >= 10) *at++ = static_cast<char>('0' + value / 10 % 10);
@@ -72,10 +72,18 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 }
 
 std::string IpAddress::to_string() const {
-  if (v4_) return print_v4(octets());
+  if (v4_) return print_v4(octets(), '.');
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(AF_INET6, octets_.data(), text.data(), text.size());
   return text.data();
+}
+
+std::string IpAddress::to_dashed_string() const {
+  if (v4_) return print_v4(octets(), '-');
+  std::string text = to_string();
+  std::ranges::replace(text, ':', '-');
+  std::ranges::replace(text, '.', '-');  // "::ffff:10.0.0.1"
+  return text;
 }
 
 }  // namespace fairlead::base

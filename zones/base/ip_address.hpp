@@ -28,6 +28,8 @@ class IpAddress {
   /// Four or sixteen.
   std::span<const std::uint8_t> octets() const { return {octets_.data(), v4_ ? 4u : 16u}; }
   std::string to_string() const;
+  /// "10-0-0-1", "fd00--1".
+  std::string to_dashed_string() const;
 
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 

@@ -72,7 +72,8 @@ TEST_CASE("a reverse name holds no more PTR records than a message") {
 TEST_CASE("names that do not fit below a long zone have no PTR record") {
   std::string zone;
   for (int i = 0; i < 4; ++i) zone += std::string(60, 'z') + ".";
-  CHECK_FALSE(reverse_content({{"default", "web", ""}}, dns::DomainName::parse(zone).value()));
+  std::vector<AddressOwner> owners{{"default", "web", ""}};
+  CHECK_FALSE(reverse_content(owners, dns::DomainName::parse(zone).value()));
 }
 
 TEST_CASE("the keys of a reverse table are those of the names asked for, and stand for them") {
