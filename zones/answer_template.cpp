@@ -27,93 +27,6 @@ std::uint8_t* write_record_head(std::uint8_t* at, std::uint16_t owner_pointer, d
   return at + record_fixed_octets;
 }
 
-// Where in the message the name of each target stands, so that glue can point to it. Answers with more targets than
-// this are larger than any UDP reply; their glue spells the owner out.
-constexpr std::size_t targets_remembered_max = 64;
-
-class SrvCopier {
- public:
-  SrvCopier(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, std::uint16_t owner_pointer)
-      : writer_(writer), srvs_(entry), ttl_(entry.ttl()), zone_(zone), owner_pointer_(owner_pointer) {}
-
-  Copied copy(std::uint32_t rotation) {
-    const std::size_t count = srvs_.count();
-    std::size_t index = rotation % count;
-    for (std::size_t left = count; left > 0; --left) {
-      if (!copy_one(srvs_[index])) return Copied::truncated;
-      if (++index == count) index = 0;
-    }
-    copy_glue();
-    return Copied::whole;
-  }
-
- private:
-  bool copy_one(SrvRecords::Srv srv) {
-    const SrvTarget& target = srvs_.target(srv.target);
-    const std::size_t name_octets = target.label().size() + srvs_.suffix().size() + zone_.size();
-    const std::size_t octets = record_fixed_octets + srv_fixed_octets + name_octets;
-    // A long client zone can push a target over 255 octets: such a name cannot exist, so neither can its record.
-    if (name_octets > dns::name_octets_max) return true;
-    if (octets > writer_.room()) return false;
-    std::uint8_t* at =
-        write_record_head(writer_.cursor(), owner_pointer_, dns::RRType::srv, ttl_, srv_fixed_octets + name_octets);
-    dns::write_u16(at, 0);
-    dns::write_u16(at + 2, srvs_.weight());
-    dns::write_u16(at + 4, srv.port);
-    if (srv.target < targets_remembered_max && name_offsets_[srv.target] == 0) {
-      const std::size_t offset = writer_.size() + record_fixed_octets + srv_fixed_octets;
-      name_offsets_[srv.target] = static_cast<std::uint16_t>(std::min(offset, dns::pointer_offset_max + 1));
-    }
-    write_target_name(at + srv_fixed_octets, target);
-    writer_.advance(octets, 1, Section::answer);
-    return true;
-  }
-
-  void copy_glue() {
-    for (std::size_t i = 0; i < srvs_.target_count(); ++i) {
-      const SrvTarget& target = srvs_.target(i);
-      if (target.label().size() + srvs_.suffix().size() + zone_.size() > dns::name_octets_max) continue;
-      if (!copy_glue_of(i, target, dns::RRType::a, target.a_addresses(), 4)) return;
-      if (!copy_glue_of(i, target, dns::RRType::aaaa, target.aaaa_addresses(), 16)) return;
-    }
-  }
-
-  bool copy_glue_of(std::size_t index, const SrvTarget& target, dns::RRType type,
-                    std::span<const std::uint8_t> addresses, std::size_t address_octets) {
-    for (; !addresses.empty(); addresses = addresses.subspan(address_octets)) {
-      if (!copy_glue_record(index, target, type, addresses.first(address_octets))) return false;
-    }
-    return true;
-  }
-
-  bool copy_glue_record(std::size_t index, const SrvTarget& target, dns::RRType type,
-                        std::span<const std::uint8_t> address) {
-    std::uint8_t owner[dns::name_octets_max];
-    std::size_t owner_octets = 2;
-    // Offset 0: no SRV record wrote the name. A pointer to there would read the header as a name.
-    if (index < targets_remembered_max && name_offsets_[index] != 0 &&
-        name_offsets_[index] <= dns::pointer_offset_max) {
-      dns::write_u16(owner, static_cast<std::uint16_t>(0xc000 | name_offsets_[index]));
-    } else {
-      owner_octets = static_cast<std::size_t>(write_target_name(owner, target) - owner);
-    }
-    return writer_.append(Section::additional, {owner, owner_octets}, type, ttl_, address);
-  }
-
-  std::uint8_t* write_target_name(std::uint8_t* at, const SrvTarget& target) const {
-    at = write_octets(at, target.label());
-    at = write_octets(at, srvs_.suffix());
-    return write_octets(at, zone_.wire());
-  }
-
-  dns::MessageWriter& writer_;
-  SrvRecords srvs_;
-  std::uint32_t ttl_;
-  dns::NameView zone_;
-  std::uint16_t owner_pointer_;
-  std::uint16_t name_offsets_[targets_remembered_max] = {};
-};
-
 // What is the same in every record, in two registers: memory that octets are written to may be anywhere, so from memory
 // it would be read again for each record.
 struct RecordHead {
@@ -154,6 +67,116 @@ Copied copy_family(dns::MessageWriter& writer, std::span<const std::uint8_t> add
   writer.advance(taken * record_octets, taken, Section::answer);
   return taken == count ? Copied::whole : Copied::truncated;
 }
+
+// The first SRV record that has a target is where its glue's owner points to. A message has room for twice as many
+// targets at most; those behind have owners of their own label and a pointer.
+constexpr std::size_t targets_remembered_max = 1024;
+
+class SrvCopier {
+ public:
+  SrvCopier(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, std::uint16_t owner_pointer)
+      : writer_(writer), srvs_(entry), ttl_(entry.ttl()) {
+    std::uint8_t* const tail = write_octets(tail_, srvs_.suffix());
+    tail_octets_ = static_cast<std::size_t>(write_octets(tail, zone.wire()) - tail_);
+    std::uint8_t* const fields = write_record_head(head_, owner_pointer, dns::RRType::srv, ttl_, 0);
+    dns::write_u16(fields, 0);
+    dns::write_u16(fields + 2, srvs_.weight());
+    std::fill_n(name_offsets_, std::min(srvs_.target_count(), targets_remembered_max), std::uint16_t{0});
+  }
+
+  Copied copy(std::uint32_t rotation) {
+    const std::size_t count = srvs_.count();
+    const std::size_t first = rotation % count;
+    std::size_t index = first;
+    for (std::size_t left = count; left > 0; --left) {
+      if (!copy_one(srvs_[index])) return Copied::truncated;
+      if (++index == count) index = 0;
+    }
+    // Where glue ends for lack of room, it is that of the records in front.
+    copy_glue(srvs_[first].target);
+    return Copied::whole;
+  }
+
+ private:
+  bool copy_one(SrvRecords::Srv srv) {
+    const auto label = srvs_.target(srv.target).label();
+    const std::size_t name_octets = label.size() + tail_octets_;
+    const std::size_t octets = sizeof head_ + name_octets;
+    // A long client zone can push a target over 255 octets: such a name cannot exist, so neither can its record.
+    if (name_octets > dns::name_octets_max) return true;
+    if (octets > writer_.room()) return false;
+    std::uint8_t* const at = writer_.cursor();
+    std::memcpy(at, head_, sizeof head_);
+    dns::write_u16(at + record_fixed_octets - 2, static_cast<std::uint16_t>(srv_fixed_octets + name_octets));
+    dns::write_u16(at + sizeof head_ - 2, srv.port);
+    std::memcpy(write_octets(at + sizeof head_, label), tail_, tail_octets_);
+    const std::size_t name_offset = writer_.size() + sizeof head_;
+    if (tail_offset_ == 0) tail_offset_ = name_offset + label.size();
+    if (srv.target < targets_remembered_max && name_offsets_[srv.target] == 0) {
+      name_offsets_[srv.target] = static_cast<std::uint16_t>(std::min(name_offset, dns::pointer_offset_max + 1));
+    }
+    writer_.advance(octets, 1, Section::answer);
+    return true;
+  }
+
+  void copy_glue(std::size_t first) {
+    if (tail_offset_ == 0 || tail_offset_ > dns::pointer_offset_max) return;
+    const std::size_t count = srvs_.target_count();
+    std::size_t index = first;
+    for (std::size_t left = count; left > 0; --left) {
+      if (!copy_glue_of(index)) return;
+      if (++index == count) index = 0;
+    }
+  }
+
+  bool copy_glue_of(std::size_t index) {
+    const SrvTarget& target = srvs_.target(index);
+    // Offset 0: no SRV record wrote the name. A pointer to there would read the header as a name.
+    const std::size_t offset = index < targets_remembered_max ? name_offsets_[index] : 0;
+    if (offset != 0 && offset <= dns::pointer_offset_max) {
+      const auto pointer = static_cast<std::uint16_t>(0xc000 | offset);
+      return copy_glue_at<4>(pointer, dns::RRType::a, target.a_addresses()) &&
+             copy_glue_at<16>(pointer, dns::RRType::aaaa, target.aaaa_addresses());
+    }
+    const auto label = target.label();
+    if (label.size() + tail_octets_ > dns::name_octets_max) return true;
+    std::uint8_t owner[dns::name_octets_max + 2];
+    dns::write_u16(write_octets(owner, label), static_cast<std::uint16_t>(0xc000 | tail_offset_));
+    const std::span<const std::uint8_t> owner_octets(owner, label.size() + 2);
+    return append_glue(owner_octets, dns::RRType::a, target.a_addresses(), 4) &&
+           append_glue(owner_octets, dns::RRType::aaaa, target.aaaa_addresses(), 16);
+  }
+
+  template <std::size_t address_octets>
+  bool copy_glue_at(std::uint16_t owner_pointer, dns::RRType type, std::span<const std::uint8_t> addresses) {
+    if (addresses.empty()) return true;
+    constexpr std::size_t record_octets = record_fixed_octets + address_octets;
+    const std::size_t count = addresses.size() / address_octets;
+    const std::size_t taken = std::min(count, writer_.room() / record_octets);
+    std::uint8_t head[record_fixed_octets];
+    write_record_head(head, owner_pointer, type, ttl_, address_octets);
+    write_addresses<address_octets>(writer_.cursor(), RecordHead(head), addresses.first(taken * address_octets));
+    writer_.advance(taken * record_octets, taken, Section::additional);
+    return taken == count;
+  }
+
+  bool append_glue(std::span<const std::uint8_t> owner, dns::RRType type, std::span<const std::uint8_t> addresses,
+                   std::size_t address_octets) {
+    for (; !addresses.empty(); addresses = addresses.subspan(address_octets)) {
+      if (!writer_.append(Section::additional, owner, type, ttl_, addresses.first(address_octets))) return false;
+    }
+    return true;
+  }
+
+  dns::MessageWriter& writer_;
+  SrvRecords srvs_;
+  std::uint32_t ttl_;
+  std::uint8_t head_[record_fixed_octets + srv_fixed_octets];  // of a record, but for its length and port
+  std::uint8_t tail_[2 * dns::name_octets_max];                // suffix and zone, the end of every target
+  std::size_t tail_octets_;
+  std::size_t tail_offset_ = 0;  // where it stands in the message; 0: nowhere
+  std::uint16_t name_offsets_[targets_remembered_max];
+};
 
 }  // namespace
 

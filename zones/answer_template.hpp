@@ -29,7 +29,8 @@ struct CopyOptions {
 Copied copy_addresses(dns::MessageWriter& writer, const NameEntry& entry, dns::RRType type, CopyOptions options);
 
 /// SRV records into the answer section and one A or AAAA record for each distinct target and address into the
-/// additional section. `zone` ends the targets, in the client's case. Missing glue does not truncate (RFC 2181 §9).
+/// additional section, from that of the first record on. `zone` ends the targets, in the client's case. Missing glue
+/// does not truncate (RFC 2181 §9).
 Copied copy_srvs(dns::MessageWriter& writer, const NameEntry& entry, dns::NameView zone, CopyOptions options);
 
 /// The CNAME record.

@@ -11,7 +11,8 @@
 namespace fairlead::zones {
 namespace {
 
-constexpr std::size_t count_max = 65535;
+constexpr std::size_t count_max = 0xffff;  // indexes have 16 bits, and no message holds more of anything
+static_assert(count_max >= dns::message_octets_max);
 constexpr std::size_t key_octets_max = dns::name_octets_max - 1;  // a name without its root label
 
 // How SRV records are packed.
@@ -396,6 +397,10 @@ SrvRecords::SrvRecords(const NameEntry& entry) : entry_(&entry) {
   if (target_count_ > 0) read_target(targets_, current_);
 }
 
+std::span<const std::uint8_t> SrvTarget::write_label() const {
+  return {dashed_.data(), write_dashed(a_, dashed_.data())};
+}
+
 SrvRecords::Srv SrvRecords::operator[](std::size_t index) const {
   if ((form_ & grid) != 0) {
     if (target_count_ == 1) return {.port = read_native_u16(srvs_ + index * 2), .target = 0};
@@ -429,6 +434,8 @@ void SrvRecords::read_target(const std::uint8_t* at, SrvTarget& target) const {
     target.a_count_ = a.size() / 4;
     target.aaaa_ = aaaa.data();
     target.aaaa_count_ = aaaa.size() / 16;
+    target.label_ = at;  // none
+    target.label_octets_ = 0;
     target.end_ = at;
     return;
   }
@@ -439,7 +446,6 @@ void SrvRecords::read_target(const std::uint8_t* at, SrvTarget& target) const {
     target.aaaa_count_ = 0;
     target.end_ = at + 4;
     target.label_ = nullptr;
-    target.label_octets_ = write_dashed(target.a_, target.dashed_.data());
     return;
   }
   std::size_t label_octets = std::size_t{1} + *at;

@@ -84,7 +84,10 @@ inline constexpr std::size_t dashed_octets_max = 17;
 class SrvTarget {
  public:
   /// One or two, with their length octets; empty for the suffix itself.
-  std::span<const std::uint8_t> label() const { return {label_ != nullptr ? label_ : dashed_.data(), label_octets_}; }
+  std::span<const std::uint8_t> label() const {
+    if (label_ != nullptr) return {label_, label_octets_};
+    return write_label();
+  }
   /// Glue, 4 octets each.
   std::span<const std::uint8_t> a_addresses() const { return {a_, a_count_ * 4}; }
   /// Glue, 16 octets each.
@@ -92,8 +95,10 @@ class SrvTarget {
 
  private:
   friend class SrvRecords;
-  std::array<std::uint8_t, dashed_octets_max> dashed_;  // the label, when it is the address with dashes
-  const std::uint8_t* label_ = nullptr;                 // null: in dashed_
+  std::span<const std::uint8_t> write_label() const;
+
+  const std::uint8_t* label_ = nullptr;                         // null: the address with dashes
+  mutable std::array<std::uint8_t, dashed_octets_max> dashed_;  // it, once somebody asks for it
   std::size_t label_octets_ = 0;
   const std::uint8_t* a_ = nullptr;
   const std::uint8_t* aaaa_ = nullptr;
@@ -201,16 +206,18 @@ class NameEntry {
   using Octets = std::span<const std::uint8_t>;
   NameEntry() = default;
 
-  static constexpr std::uint8_t no_ready = 1;
-  static constexpr std::uint8_t some_a = 2;
-  static constexpr std::uint8_t some_aaaa = 4;
-  static constexpr std::uint8_t some_names = 8;
-  static constexpr std::uint8_t names_are_cname = 16;
-  static constexpr std::uint8_t some_srv = 32;
-  static constexpr std::uint8_t not_in_transfers = 64;
-  static constexpr std::uint8_t ptr_is_dashed = 128;
+  enum Flag : std::uint8_t {
+    no_ready = 1,
+    some_a = 2,
+    some_aaaa = 4,
+    some_names = 8,
+    names_are_cname = 16,
+    some_srv = 32,
+    not_in_transfers = 64,
+    ptr_is_dashed = 128,
+  };
 
-  bool has(std::uint8_t flag) const { return (flags_ & flag) != 0; }
+  bool has(Flag flag) const { return (flags_ & flag) != 0; }
   const std::uint8_t* body() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
   const std::uint8_t* after_key() const { return body() + key_octets_; }
   const std::uint8_t* after_a() const { return has_a() ? end_of(part(after_key(), 4)) : after_key(); }

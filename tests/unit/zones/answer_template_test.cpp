@@ -221,7 +221,7 @@ TEST_CASE("every rotation of SRV records holds all of them, with right glue") {
   }
 }
 
-TEST_CASE("glue of a target that no SRV record names spells its owner out") {
+TEST_CASE("glue of a target that no SRV record names has an owner of its own") {
   NameContent content;
   content.srv_suffix = labels("web.default.svc");
   content.targets = {{.label = "named", .addresses = {ip("10.0.0.1")}},
@@ -252,16 +252,42 @@ TEST_CASE("1,000 targets fill 64 KiB: all SRV records, glue with right owners be
   const auto message = reply.read();
   CHECK(message.texts(Section::answer).size() == 1000);
   const auto glue = message.texts(Section::additional);
-  CHECK(glue.size() > 100);
-  CHECK(reply.writer.size() > 65000);
+  CHECK(glue.size() == 628);
+  CHECK(reply.writer.size() > 65500);
+  // That of the records in front, in their order.
   for (std::size_t i = 0; i < glue.size(); ++i) {
-    CHECK(glue[i] == "e" + std::to_string(i) + ".web.default.svc.cluster.local. 30 A 10.0." + std::to_string(i / 256) +
-                         '.' + std::to_string(i % 256));
+    const std::size_t target = (500 + i) % 1000;
+    CHECK(glue[i] == "e" + std::to_string(target) + ".web.default.svc.cluster.local. 30 A 10.0." +
+                         std::to_string(target / 256) + '.' + std::to_string(target % 256));
   }
+  // Pointers reach the first ones; the others have their label and a pointer.
+  for (const auto& record : message.records) CHECK(record.owner_octets <= 2 + 5);
   // Twice as many do not fit into any message.
   Reply larger("_http._tcp.web.default.svc.cluster.local", dns::RRType::srv);
   CHECK(copy_srvs(larger.writer, *make_headless(2000), wire::name("cluster.local"), {}) == Copied::truncated);
   CHECK(larger.read().texts(Section::answer).size() > 1000);
+}
+
+TEST_CASE("glue of more targets than are remembered has right owners, wherever the records begin") {
+  NameContent content;
+  content.srv_suffix = "\1w";
+  for (std::uint16_t i = 0; i < 1300; ++i) {
+    content.targets.push_back({.label = "e" + std::to_string(i),
+                               .addresses = {ip("10.0." + std::to_string(i / 256) + '.' + std::to_string(i % 256))}});
+    content.srvs.push_back({.port = 80, .target = i});
+  }
+  const auto entry = NameEntry::make("\1w", content, 30);
+  for (const std::uint32_t rotation : {0u, 900u, 1023u, 1024u, 1200u, 1299u}) {
+    Reply reply("w.z", dns::RRType::srv);
+    CHECK(copy_srvs(reply.writer, *entry, wire::name("z"), {.rotation = rotation}) == Copied::whole);
+    const auto glue = reply.read().texts(Section::additional);
+    CHECK(glue.size() > 1000);
+    for (std::size_t i = 0; i < glue.size(); ++i) {
+      const std::size_t target = (rotation + i) % 1300;
+      CHECK(glue[i] == "e" + std::to_string(target) + ".w.z. 30 A 10.0." + std::to_string(target / 256) + '.' +
+                           std::to_string(target % 256));
+    }
+  }
 }
 
 TEST_CASE("a target seen again beyond the reach of pointers keeps the place where it was first written") {

@@ -6,20 +6,16 @@
 #include <random>
 #include <tuple>
 
+#include "contents.hpp"
 #include "wire.hpp"
 
 using namespace fairlead;
 using namespace fairlead::zones;
+using test::addresses;
 using wire::ip;
 using wire::labels;
 
 namespace {
-
-NameContent addresses(std::initializer_list<std::string_view> texts) {
-  NameContent content;
-  for (const auto text : texts) content.addresses.push_back(ip(text));
-  return content;
-}
 
 std::string as_text(std::span<const std::uint8_t> octets) {
   return {reinterpret_cast<const char*>(octets.data()), octets.size()};

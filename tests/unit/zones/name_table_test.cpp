@@ -6,21 +6,15 @@
 #include <set>
 #include <thread>
 
+#include "contents.hpp"
 #include "wire.hpp"
 #include "zones/base/published.hpp"
 
 using namespace fairlead;
 using namespace fairlead::zones;
+using test::addresses;
 using wire::ip;
 using wire::labels;
-
-namespace {
-
-NameContent addresses(std::initializer_list<std::string_view> texts) {
-  NameContent content;
-  for (const auto text : texts) content.addresses.push_back(ip(text));
-  return content;
-}
 
 TEST_CASE("a table that has grown several times over finds every name, and those that came before it grew") {
   const base::ReaderThread thread;
@@ -58,8 +52,6 @@ TEST_CASE("a table in which names come and go, few at a time, neither fills up w
   const base::ReadSection section;
   for (int i = 4970; i < 5000; ++i) CHECK(table.find(key(i)) != nullptr);
 }
-
-}  // namespace
 
 TEST_CASE("a name is found by its key, replaced as a whole and gone when it is erased") {
   const base::ReaderThread thread;
