@@ -119,7 +119,9 @@ void SnapshotKeeper::stop() {
     return found != all.end() && std::ranges::find(found->second, this) != found->second.end();
   });
   if (!has_owned) return;
-  if (store_.is_listed() && last_contact_ != no_time && is_owner() &&
+  // A file that lacks what the one that is there has is no gain.
+  const bool is_worse = holds_old_clusterset() && is_clusterset_awaited();
+  if (store_.is_listed() && last_contact_ != no_time && is_owner() && !is_worse &&
       (!has_written_ || sequence() != written_sequence_ || last_contact_ > as_of_)) {
     write({});
   }
@@ -180,8 +182,14 @@ bool SnapshotKeeper::is_due() {
   return std::chrono::seconds(last_contact_ - as_of_) >= options_.refresh_interval;
 }
 
+bool SnapshotKeeper::holds_old_clusterset() const {
+  return clusterset_ && clusterset_->table.names_from.load() == NamesFrom::snapshot;
+}
+
 bool SnapshotKeeper::is_clusterset_awaited() {
-  if (!clusterset_ || clusterset_->store.is_listed() || clusterset_->is_denied()) return false;
+  if (!clusterset_ || clusterset_->store.is_listed()) return false;
+  // An API server that has just started denies everything for a moment: what is known is not given up for that.
+  if (!holds_old_clusterset() && clusterset_->is_denied()) return false;
   const auto now = std::chrono::steady_clock::now();
   if (!awaiting_clusterset_since_) awaiting_clusterset_since_ = now;
   return now - *awaiting_clusterset_since_ < options_.write_interval;

@@ -87,6 +87,8 @@ class SnapshotKeeper {
   bool is_due();
   /// Not in step yet, and not to be left out yet either.
   bool is_clusterset_awaited();
+  /// Imports of the file are all that is known.
+  bool holds_old_clusterset() const;
   /// Rises with every change of what would be written.
   std::uint64_t sequence() const;
   /// `at_leisure`: with pauses until this is stopped.

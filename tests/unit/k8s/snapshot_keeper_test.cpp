@@ -258,6 +258,45 @@ TEST_CASE("a clusterset is waited for before the first file, and not for ever, n
   }
 }
 
+TEST_CASE("imports of a snapshot are not given up while ServiceImports are denied for a moment") {
+  const TemporaryDirectory folder;
+  const std::string file = folder.file("cluster");
+  {
+    Site site(file);
+    site.has_clusterset = true;
+    site.list();
+    site.list_imports();
+    site.keeper().start();
+    site.keeper().stop();
+  }
+  const auto has_imports = [&] {
+    ObjectStore own(cluster_local()), imports(cluster_local({.clusterset = true, .zone = {}}));
+    const auto read = read_snapshot(file, {.fingerprint = 1, .now = start_time, .age_seconds_max = 100}, own, &imports);
+    REQUIRE(read.has_value());
+    return read->service_imports.has_value();
+  };
+  Site site(file);
+  site.has_clusterset = true;
+  site.is_denied = true;
+  SUBCASE("until it ends") {
+    site.options.write_interval = 1h;
+    REQUIRE(site.keeper().read());
+    site.list();
+    site.keeper().start();
+    std::this_thread::sleep_for(30ms);
+    site.keeper().stop();
+    CHECK(site.keeper().counters().writes == 0);
+    CHECK(has_imports());
+  }
+  SUBCASE("but for long") {
+    REQUIRE(site.keeper().read());
+    site.list();
+    site.keeper().start();
+    CHECK(eventually([&] { return site.keeper().counters().writes > 0; }));
+    CHECK_FALSE(has_imports());
+  }
+}
+
 TEST_CASE(
     "the tables of the cluster, of a clusterset and of an external zone take their snapshot over, and come of age") {
   const TemporaryDirectory folder;
