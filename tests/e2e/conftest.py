@@ -10,15 +10,10 @@ CLUSTER_ZONES = "cluster.local 10.in-addr.arpa ip6.arpa"
 @pytest.fixture(scope="module")
 def control_plane(tmp_path_factory):
     """A running API server with kube-system:coredns installed as deploy/ installs it."""
-    if kube.assets() is None:
-        pytest.skip("no kube-apiserver; tools/dev setup builds it")
-    plane = kube.ControlPlane(tmp_path_factory.mktemp("control-plane"))
-    try:
-        plane.start()
-        plane.install_service_account()
+    if kube.missing():
+        pytest.skip(kube.missing())
+    with kube.installed(tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
-    finally:
-        plane.close()
 
 
 class InCluster:
@@ -29,10 +24,12 @@ class InCluster:
         self._folder = folder
         self._servers = []
 
-    def start(self, token=None, options="", api_host="127.0.0.1", api_port=None, wait_ready=True, account=None):
+    def start(self, token=None, options="", api_host="127.0.0.1", api_port=None, wait_ready=True, account=None,
+              zones=CLUSTER_ZONES, directives=""):
+        """`options` are those of `kubernetes`; `directives` stand behind it."""
         number = len(self._servers)
         account = account or self.account(token)
-        directives = f"kubernetes {CLUSTER_ZONES} {{\n    {options}\n}}\n"
+        directives = f"kubernetes {zones} {{\n    {options}\n}}\n{directives}"
         server = fairlead.Fairlead(
             self._folder / f"server-{number}", directives, environment={
                 "KUBERNETES_SERVICE_HOST": api_host,

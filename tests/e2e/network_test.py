@@ -28,15 +28,10 @@ def island():
 @pytest.fixture(scope="module")
 def control_plane(island, tmp_path_factory):
     """One that is known by the address of the link."""
-    if kube.assets() is None:
-        pytest.skip("no kube-apiserver; tools/dev setup builds it")
-    plane = kube.ControlPlane(tmp_path_factory.mktemp("control-plane"), ("127.0.0.1", island.outside))
-    try:
-        plane.start()
-        plane.install_service_account()
+    if kube.missing():
+        pytest.skip(kube.missing())
+    with kube.installed(tmp_path_factory.mktemp("control-plane"), "127.0.0.1", island.outside) as plane:
         yield plane
-    finally:
-        plane.close()
 
 
 def test_a_cut_link_delays_changes_but_no_answer(control_plane, island, in_cluster):

@@ -1,8 +1,8 @@
 """The API server is killed and restored over and over, under questions and changes."""
 
 import signal
-import threading
 
+from support.fairlead import Repeater
 from support.kube import endpoint_slice, path_of, service
 from support.load import QueryLoad
 from support.processes import wait_until
@@ -13,33 +13,23 @@ QUERIES_PER_SECOND = 200
 HEAL_SECONDS = 60
 
 
-class Counter:
+class Counter(Repeater):
     """Asks again and again for a Service whose one address counts upwards, and remembers each answer that goes back."""
 
     def __init__(self, server, name):
+        super().__init__(pause=0.005)
         self._server = server
         self._name = name
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.last = 0
         self.wrong = []
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stopping.set()
-        self._thread.join(10)
-
-    def _run(self):
-        while not self._stopping.wait(0.005):
-            answer = self._server.ask(self._name)
-            numbers = [number_of(address) for address in answer.data("A")]
-            if answer.rcode != "NOERROR" or len(numbers) != 1 or numbers[0] < self.last:
-                self.wrong.append(f"after {self.last}: {answer}")
-            else:
-                self.last = numbers[0]
+    def repeat(self):
+        answer = self._server.ask(self._name)
+        numbers = [number_of(address) for address in answer.data("A")]
+        if answer.rcode != "NOERROR" or len(numbers) != 1 or numbers[0] < self.last:
+            self.wrong.append(f"after {self.last}: {answer}")
+        else:
+            self.last = numbers[0]
 
 
 def address_of(number):

@@ -1,5 +1,6 @@
 """The server under test: build/PRESET/bin/fairlead on free loopback ports."""
 
+import itertools
 import os
 import signal
 import threading
@@ -212,24 +213,13 @@ class Fairlead:
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and line[0] != "#"}
 
 
-class Watcher:
-    """Asks the same questions over and over from a thread, and remembers each answer that was not as expected.
+class Repeater:
+    """Calls repeat() over and over from a thread, for as long as a `with` lasts."""
 
-    with Watcher(server, {("web.default.svc.cluster.local", "A"): ["10.96.0.7"]}) as watcher: ...disturb...
-    assert watcher.asked > 100 and not watcher.wrong
-    """
-
-    # One lost datagram on a loaded loopback is not the server's fault; two in a row are.
-    TRIES = 2
-
-    def __init__(self, server, expected, pause=0.002):
-        self._server = server
-        self._expected = {question: sorted(data) for question, data in expected.items()}
+    def __init__(self, pause):
         self._pause = pause
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.asked = 0
-        self.wrong = []
 
     def __enter__(self):
         self._thread.start()
@@ -240,10 +230,32 @@ class Watcher:
         self._thread.join(10)
 
     def _run(self):
-        while not self._stopping.is_set():
-            for (name, type), data in self._expected.items():
-                self._ask(name, type, data)
-                self._stopping.wait(self._pause)
+        while not self._stopping.wait(self._pause):
+            self.repeat()
+
+    def repeat(self):
+        raise NotImplementedError
+
+
+class Watcher(Repeater):
+    """Asks the same questions over and over from a thread, and remembers each answer that was not as expected.
+
+    with Watcher(server, {("web.default.svc.cluster.local", "A"): ["10.96.0.7"]}) as watcher: ...disturb...
+    assert watcher.asked > 100 and not watcher.wrong
+    """
+
+    # One lost datagram on a loaded loopback is not the server's fault; two in a row are.
+    TRIES = 2
+
+    def __init__(self, server, expected, pause=0.002):
+        super().__init__(pause)
+        self._server = server
+        self._expected = itertools.cycle([(*question, sorted(data)) for question, data in expected.items()])
+        self.asked = 0
+        self.wrong = []
+
+    def repeat(self):
+        self._ask(*next(self._expected))
 
     def _ask(self, name, type, data):
         for attempt in range(self.TRIES):

@@ -4,6 +4,7 @@ No controller manager runs: EndpointSlices are what the test applies, and tokens
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -54,10 +55,30 @@ def assets():
     return None
 
 
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def missing():
+    """The reason to skip where there is no API server to start, else None."""
+    return None if assets() else "no kube-apiserver; tools/dev setup builds it"
+
+
+@contextlib.contextmanager
+def installed(folder, *addresses):
+    """A running control plane with kube-system:coredns as deploy/ installs it."""
+    plane = ControlPlane(folder, addresses or LOOPBACK)
+    try:
+        plane.start()
+        plane.install_service_account()
+        yield plane
+    finally:
+        plane.close()
+
+
 class ControlPlane:
     """etcd and kube-apiserver. start(), stop() and restart() may be called in any order; close() ends it."""
 
-    def __init__(self, folder, addresses=("127.0.0.1", "::1")):
+    def __init__(self, folder, addresses=LOOPBACK):
         """`addresses` are those that the API server's certificate is for."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
