@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "zones/base/sort_unique.hpp"
+
 namespace fairlead::k8s {
 
 void drop_external(Service& service) {
@@ -16,9 +18,7 @@ void normalize_external(Service& service) {
   if (service.type == Service::Type::external_name) return drop_external(service);
   auto& ips = service.external_ips;
   std::ranges::move(std::exchange(service.ingress_ips, {}), std::back_inserter(ips));
-  std::ranges::sort(ips);
-  const auto repeated = std::ranges::unique(ips);
-  ips.erase(repeated.begin(), repeated.end());
+  base::sort_unique(ips);
   if (ips.size() > addresses_max) ips.resize(addresses_max);
   // A name with an alias can have nothing else (RFC 1034 §3.6.2), so addresses win, and one alias of several.
   auto names = std::exchange(service.ingress_names, {});

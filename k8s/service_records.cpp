@@ -6,8 +6,12 @@
 #include <tuple>
 #include <utility>
 
+#include "zones/base/sort_unique.hpp"
+
 namespace fairlead::k8s {
 namespace {
+
+using base::sort_unique;
 
 char lower(char c) { return static_cast<char>(dns::to_lower(static_cast<std::uint8_t>(c))); }
 
@@ -85,14 +89,6 @@ void append_names(std::span<const Port> ports, std::vector<std::string>& names) 
 // hardly ever be chosen (RFC 2782), so 1 is the least.
 std::uint16_t weight_of(std::size_t pairs) {
   return static_cast<std::uint16_t>(std::max<std::size_t>(1, 100 / std::max<std::size_t>(1, pairs)));
-}
-
-template <typename Range>
-void sort_unique(Range& range) {
-  if (range.size() < 2) return;
-  std::ranges::sort(range);
-  const auto repeated = std::ranges::unique(range);
-  range.erase(repeated.begin(), repeated.end());
 }
 
 }  // namespace

@@ -1,0 +1,431 @@
+// Which names a change of an object touches, and what a drain makes of them: the side of the ObjectStore towards names.
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include "k8s/object_store.hpp"
+#include "k8s/packed_objects.hpp"
+#include "k8s/pod_records.hpp"
+#include "k8s/reverse_records.hpp"
+#include "zones/base/sort_unique.hpp"
+
+namespace fairlead::k8s {
+namespace {
+
+using base::sort_unique;
+
+std::string label_name(const ReadyAddress& address) {
+  std::string name(1, '\0');
+  name += address.label.empty() ? dashed_address(address.address) : to_lower(address.label);
+  name[0] = static_cast<char>(name.size() - 1);
+  return name;
+}
+
+std::vector<base::IpAddress> distinct_addresses(const ReadySlice& slice) {
+  std::vector<base::IpAddress> addresses;
+  addresses.reserve(slice.addresses.size());
+  for (const auto& item : slice.addresses) {
+    if (addresses.empty() || addresses.back() != item.address) addresses.push_back(item.address);  // they are sorted
+  }
+  return addresses;
+}
+
+// What is in one sorted range and not in the other.
+template <typename T>
+std::vector<T> difference(const std::vector<T>& a, const std::vector<T>& b) {
+  std::vector<T> only;
+  std::ranges::set_difference(a, b, std::back_inserter(only));
+  return only;
+}
+
+// Then an external zone has no endpoints of it.
+bool has_external(const Service& service) { return !service.external_ips.empty() || !service.ingress_names.empty(); }
+
+// Endpoint names (empty non-terminals before what is below them), then what leads to them: the names of ports and of
+// topology zones, then the Service.
+int place_of(std::string_view name) {
+  if (name.empty()) return 3;
+  std::string_view last = name;
+  for (std::size_t octets = 0; octets < last.size(); octets = 1 + static_cast<unsigned char>(last[0])) {
+    last.remove_prefix(octets);
+  }
+  if (last.size() == name.size()) return 0;
+  return last.substr(1).starts_with('_') ? 2 : 1;
+}
+
+struct PlacedName {
+  int place;
+  std::string name;
+  friend auto operator<=>(const PlacedName&, const PlacedName&) = default;
+};
+
+// Once each, in the order in which they are to be published.
+std::vector<PlacedName> in_order(std::vector<std::string> names) {
+  std::vector<PlacedName> placed;
+  placed.reserve(names.size());
+  for (auto& name : names) {
+    const int place = place_of(name);
+    placed.push_back({place, std::move(name)});
+  }
+  sort_unique(placed);
+  return placed;
+}
+
+}  // namespace
+
+// ---- what a change touches
+
+// As in CoreDNS, addresses lead to names of the cluster alone, not to those of a clusterset.
+bool ObjectStore::has_reverse_names() const { return !options_.records.clusterset; }
+
+std::vector<base::IpAddress> ObjectStore::reverse_addresses(const Service& service) const {
+  if (!has_reverse_names()) return {};
+  auto addresses = service.cluster_ips;
+  std::ranges::copy(service.external_ips, std::back_inserter(addresses));
+  return addresses;
+}
+
+void ObjectStore::mark() {
+  if (!oldest_change_) oldest_change_ = std::chrono::steady_clock::now();
+  if (sequence_++ == drained_) changed_.notify_all();
+}
+
+ObjectStore::Touched& ObjectStore::touched(ServiceId id) {
+  mark();
+  return touched_services_[id];
+}
+
+void ObjectStore::touch(ServiceId id, std::string name) {
+  // Slices often come before their Service: names that are not there and do not appear need no look. When the Service
+  // becomes visible, all of them are touched.
+  if (!is_visible(services_[id]) && !services_[id].is_published) return;
+  touched(id).names.push_back(std::move(name));
+}
+
+void ObjectStore::touch_ports(ServiceId id, const std::vector<ServicePort>& ports) {
+  std::vector<std::string> names;
+  append_port_names(ports, names);
+  for (auto& name : names) touch(id, std::move(name));
+}
+
+void ObjectStore::touch_ports(ServiceId id, const std::vector<EndpointPort>& ports) {
+  std::vector<std::string> names;
+  append_port_names(ports, names);
+  for (auto& name : names) touch(id, std::move(name));
+}
+
+void ObjectStore::set_known(NamespaceId id, bool known) {
+  NamespaceEntry& entry = namespaces_[id];
+  entry.is_known = known;
+  touched_namespaces_.insert(id);
+  for (const ServiceId service : entry.services) {
+    Touched& all = touched(service);
+    all.all_names = all.all_addresses = true;
+  }
+  mark();
+}
+
+void ObjectStore::replace_service(ServiceId id, std::string packed) {
+  ServiceEntry& entry = services_[id];
+  const Service before = entry.packed.empty() ? Service{} : decode(entry);
+  const bool was_there = !entry.packed.empty();
+  const bool was_visible = is_visible(entry);
+  entry.packed = std::move(packed);
+  const bool is_there = !entry.packed.empty();
+  const Service after = is_there ? decode(entry) : Service{};
+
+  Touched& changes = touched(id);
+  // The endpoints' names depend on whether the Service has endpoints at all, and its ports come from the slices when
+  // it is headless.
+  if (was_there != is_there || was_visible != is_visible(entry) || before.type != after.type ||
+      before.headless != after.headless || has_external(before) != has_external(after)) {
+    changes.all_names = true;
+  }
+  changes.names.emplace_back();
+  append_port_names(before.ports, changes.names);
+  append_port_names(after.ports, changes.names);
+
+  auto old_addresses = reverse_addresses(before);
+  auto new_addresses = reverse_addresses(after);
+  sort_unique(old_addresses);
+  sort_unique(new_addresses);
+  for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id | service_bit);
+  for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id | service_bit);
+  // One address may be both inside and outside, and go from one of the two alone.
+  if (before.cluster_ips != after.cluster_ips || before.external_ips != after.external_ips) {
+    std::ranges::copy(old_addresses, std::back_inserter(touched_addresses_));
+    std::ranges::copy(new_addresses, std::back_inserter(touched_addresses_));
+  }
+  if (entry.local_slices > 0) apex_touched_ = true;
+}
+
+void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const ReadySlice& after) {
+  SliceEntry& slice = slices_[id];
+  ServiceEntry& service = services_[slice.service];
+
+  // Names: those of endpoints that came or went, and with other ports those of all, for their SRV records.
+  const bool all_changed = before.ports != after.ports || before.source_cluster != after.source_cluster;
+  const auto left = all_changed ? before.addresses : difference(before.addresses, after.addresses);
+  const auto came = all_changed ? after.addresses : difference(after.addresses, before.addresses);
+  if (is_visible(service) || service.is_published) {
+    std::vector<std::string>& names = touched(slice.service).names;
+    for (const auto& address : left) append_endpoint_names(before, address, names);
+    for (const auto& address : came) append_endpoint_names(after, address, names);
+  }
+  const bool is_headless = is_headless_service(service.packed);
+  // When the whole Service waits to be looked at, it may have been headless when it was published: the names of ports
+  // that this slice had are found nowhere else any more.
+  const auto pending = touched_services_.find(slice.service);
+  if (is_headless || (pending != touched_services_.end() && pending->second.all_names)) {
+    touch(slice.service, "");
+    touch_ports(slice.service, before.ports);
+    touch_ports(slice.service, after.ports);
+    if (options_.records.zonal) {
+      std::vector<std::string> names;
+      append_zonal_names(before, names);
+      append_zonal_names(after, names);
+      for (auto& name : names) touch(slice.service, std::move(name));
+    }
+  } else if (!service.packed.empty() && options_.records.ignore_empty_services) {
+    touch(slice.service, "");
+    touch_ports(slice.service, decode(service).ports);
+  }
+
+  // Reverse names: those of addresses that came, went or are called something else.
+  const auto new_addresses = distinct_addresses(after);
+  if (has_reverse_names()) {
+    for (const auto& item : difference(before.addresses, after.addresses)) touched_addresses_.push_back(item.address);
+    for (const auto& item : difference(after.addresses, before.addresses)) touched_addresses_.push_back(item.address);
+    const auto old_addresses = distinct_addresses(before);
+    for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id);
+    for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id);
+  }
+
+  const bool was_local = slice.is_local;
+  slice.is_local = std::ranges::any_of(options_.local_addresses, [&](const auto& address) {
+    return std::ranges::binary_search(new_addresses, address);
+  });
+  service.local_slices += (slice.is_local ? 1 : 0);
+  service.local_slices -= (was_local ? 1 : 0);
+  if (was_local || slice.is_local) apex_touched_ = true;
+  mark();
+}
+
+// ---- draining
+
+ObjectStore::Drained ObjectStore::drain(NameWriter& writer) {
+  const std::scoped_lock lock(mutex_);
+  Erased erased;
+  drain_namespaces(writer, erased);
+  for (auto& [id, changes] : touched_services_) drain_service(id, changes, writer, erased);
+  drain_addresses(writer, erased);
+  if (std::exchange(apex_touched_, false)) {
+    writer.put_apex(apex_nameservers());
+    if (options_.external) writer.put_external_nameserver(external_nameserver());
+  }
+  for (const auto& address : erased.addresses) writer.erase_reverse(address);
+  for (const auto& address : erased.external_addresses) writer.erase_external_reverse(address);
+  for (const auto& key : std::views::reverse(erased.names)) writer.erase_forward(key);
+  for (const auto& key : std::views::reverse(erased.external_names)) writer.erase_external(key);
+  release_empty();
+  if (const PodChanges changes = pods_.take_changes(); !changes.empty()) writer.change_pods(changes);
+
+  drained_ = sequence_;
+  return {.sequence = drained_,
+          .all_listed = are_all_listed(),
+          .oldest_change = std::exchange(oldest_change_, std::nullopt),
+          .dated_changes = std::exchange(dated_changes_, {})};
+}
+
+void ObjectStore::drain_namespaces(NameWriter& writer, Erased& erased) {
+  for (const NamespaceId id : touched_namespaces_) {
+    const NamespaceEntry& entry = namespaces_[id];
+    std::vector<std::string> keys{services_of_namespace_key(*entry.name)};
+    if (options_.records.pod_names) keys.push_back(pods_of_namespace_key(*entry.name));
+    for (auto& key : keys) {
+      if (entry.is_known) {
+        writer.put_forward(key, {});
+      } else {
+        erased.names.push_back(std::move(key));
+      }
+    }
+    if (!options_.external) continue;
+    std::string key = to_lower(external_suffix({*entry.name, ""}).substr(1));
+    if (entry.is_known) {
+      writer.put_external(key, {});
+    } else {
+      erased.external_names.push_back(std::move(key));
+    }
+  }
+}
+
+void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writer, Erased& erased) {
+  ServiceEntry& entry = services_[id];
+  std::vector<ReadySlice> slices;
+  for (const SliceId slice : entry.slices) slices.push_back(unpack_slice(slices_[slice].packed));
+  const std::optional<Service> service = entry.packed.empty() ? std::nullopt : std::optional(decode(entry));
+
+  if (changes.all_addresses && has_reverse_names()) {
+    for (const auto& slice : slices) {
+      for (const auto& item : slice.addresses) touched_addresses_.push_back(item.address);
+    }
+    if (service) std::ranges::copy(reverse_addresses(*service), std::back_inserter(touched_addresses_));
+  }
+  const bool is_shown = is_visible(entry);
+  const bool was_published = std::exchange(entry.is_published, is_shown);
+  if (!is_shown && !was_published) return;
+
+  std::vector<std::string> touched_names = std::move(changes.names);
+  if (changes.all_names) {
+    append_possible_names(service ? &*service : nullptr, slices, options_.records.zonal, touched_names);
+  }
+  const auto names = in_order(std::move(touched_names));
+
+  std::string key;
+  const auto write = [&](const auto& records, std::string_view suffix, auto put, std::vector<std::string>& gone) {
+    for (const auto& [place, name] : names) {
+      key.assign(name).append(suffix);
+      zones::NameContent content;
+      if (records && records->fill(name, content)) {
+        put(content);
+      } else {
+        gone.push_back(key);
+      }
+    }
+  };
+  std::optional<ServiceRecords> records;
+  if (is_shown) records.emplace(*service, slices, options_.records);
+  write(
+      records, to_lower(service_suffix(key_of(entry))),
+      [&](const zones::NameContent& content) { writer.put_forward(key, content); }, erased.names);
+  if (!options_.external) return;
+  std::optional<ExternalRecords> external;
+  if (is_shown) external.emplace(*service, slices, options_.records, *options_.external);
+  write(
+      external, to_lower(external_suffix(key_of(entry))),
+      [&](const zones::NameContent& content) { writer.put_external(key, content); }, erased.external_names);
+}
+
+void ObjectStore::drain_addresses(NameWriter& writer, Erased& erased) {
+  std::vector<base::IpAddress> addresses = std::exchange(touched_addresses_, {});
+  sort_unique(addresses);
+  std::vector<AddressOwner> owners;
+  for (const auto& address : addresses) {
+    owners.clear();
+    const std::string dashed = dashed_address(address);
+    by_address_.for_each_candidate(address, [&](std::uint32_t object) { add_owner(object, address, dashed, owners); });
+    if (const auto content = ptr_zone_ ? reverse_content(owners, *ptr_zone_) : std::nullopt) {
+      writer.put_reverse(address, *content);
+    } else {
+      erased.addresses.push_back(address);
+    }
+    if (!options_.external) continue;
+    auto external = external_owners(address);
+    if (const auto content = external_reverse_content(external, options_.external->zone)) {
+      writer.put_external_reverse(address, *content);
+    } else {
+      erased.external_addresses.push_back(address);
+    }
+  }
+}
+
+std::vector<AddressOwner> ObjectStore::external_owners(const base::IpAddress& address) const {
+  std::vector<AddressOwner> owners;
+  by_address_.for_each_candidate(address, [&](std::uint32_t object) {
+    if ((object & service_bit) == 0) return;
+    const ServiceEntry& service = services_[object & ~service_bit];
+    if (!is_visible(service)) return;
+    const auto addresses = decode(service).external_ips;
+    if (std::ranges::find(addresses, address) == addresses.end()) return;
+    const std::string_view key = *service.key;
+    const std::size_t slash = key.find('/');
+    owners.push_back({key.substr(0, slash), key.substr(slash + 1), {}});
+  });
+  return owners;
+}
+
+void ObjectStore::add_owner(std::uint32_t object, const base::IpAddress& address, std::string_view dashed,
+                            std::vector<AddressOwner>& owners) const {
+  const bool is_service = (object & service_bit) != 0;
+  const ServiceEntry& service = services_[is_service ? object & ~service_bit : slices_[object].service];
+  if (!namespaces_[service.namespace_id].is_known) return;
+  const std::string_view key = *service.key;
+  const std::size_t slash = key.find('/');
+  AddressOwner owner{key.substr(0, slash), key.substr(slash + 1), {}};
+  if (is_service) {
+    const auto addresses = decode(service).cluster_ips;
+    if (std::ranges::find(addresses, address) != addresses.end()) owners.push_back(owner);
+    return;
+  }
+  if (options_.records.no_endpoints) return;
+  for (const auto label : labels_of(slices_[object].packed, address)) {
+    owner.endpoint_label = label.empty() ? dashed : label;
+    owners.push_back(owner);
+  }
+}
+
+std::optional<ExternalTable::Nameserver> ObjectStore::external_nameserver() const {
+  std::optional<ExternalTable::Nameserver> found;
+  for (const ServiceEntry& entry : services_) {
+    if (entry.local_slices == 0 || entry.packed.empty()) continue;
+    const Service service = decode(entry);
+    auto& addresses = found ? found->addresses : found.emplace().addresses;
+    std::ranges::copy(service.external_ips, std::back_inserter(addresses));
+    if (!service.headless || !options_.external->headless || options_.records.no_endpoints) continue;
+    for (const SliceId id : entry.slices) {
+      if (!slices_[id].is_local) continue;
+      for (const auto& item : unpack_slice(slices_[id].packed).addresses) addresses.push_back(item.address);
+    }
+  }
+  if (found) sort_unique(found->addresses);
+  return found;
+}
+
+ApexNameservers ObjectStore::apex_nameservers() const {
+  std::unordered_map<std::string, std::vector<base::IpAddress>> found;
+  for (const ServiceEntry& entry : services_) {
+    if (entry.local_slices == 0 || entry.packed.empty()) continue;
+    const Service service = decode(entry);
+    const std::string suffix = service_suffix(service.key);
+    if (service.type == Service::Type::external_name) continue;
+    if (!service.headless) {
+      if (!service.cluster_ips.empty()) found[suffix] = service.cluster_ips;
+      continue;
+    }
+    if (options_.records.no_endpoints) continue;
+    for (const SliceId id : entry.slices) {
+      if (!slices_[id].is_local) continue;
+      for (const auto& item : unpack_slice(slices_[id].packed).addresses) {
+        found[label_name(item) + suffix].push_back(item.address);
+      }
+    }
+  }
+  ApexNameservers apex;
+  for (auto& [name, addresses] : found) {
+    sort_unique(addresses);
+    apex.nameservers.push_back({.relative_name = name, .addresses = std::move(addresses)});
+  }
+  std::ranges::sort(apex.nameservers, {}, &ApexNameservers::Nameserver::relative_name);
+  return apex;
+}
+
+void ObjectStore::release_empty() {
+  for (const ServiceId id : std::views::keys(std::exchange(touched_services_, {}))) {
+    const ServiceEntry& entry = services_[id];
+    if (!entry.packed.empty() || !entry.slices.empty()) continue;
+    std::erase(namespaces_[entry.namespace_id].services, id);
+    touched_namespaces_.insert(entry.namespace_id);
+    service_ids_.erase(service_ids_.find(*entry.key));
+    services_[id] = ServiceEntry{};
+    free_services_.push_back(id);
+  }
+  for (const NamespaceId id : std::exchange(touched_namespaces_, {})) {
+    if (namespaces_[id].is_known || !namespaces_[id].services.empty()) continue;
+    namespace_ids_.erase(namespace_ids_.find(*namespaces_[id].name));
+    namespaces_[id] = NamespaceEntry{};
+    free_namespaces_.push_back(id);
+  }
+}
+
+}  // namespace fairlead::k8s
