@@ -6,9 +6,8 @@
 #include <type_traits>
 
 #include "resolver/resolv_conf.hpp"
+#include "server/control/chain_builder.hpp"
 #include "server/control/logging.hpp"
-#include "server/handlers/autopath_handler.hpp"
-#include "server/handlers/cache_handler.hpp"
 #include "server/handlers/forward_handler.hpp"
 #include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
@@ -159,17 +158,6 @@ std::expected<std::vector<ListenAddress>, std::string> listen_addresses(const Se
   return addresses;
 }
 
-// The server's own addresses as the cluster sees them: the machine's, and those of `bind` whatever they are.
-std::vector<base::IpAddress> nameserver_addresses(const std::vector<ListenAddress>& listening) {
-  std::vector<base::IpAddress> addresses;
-  for (const auto& address : listening) {
-    if (address.address && std::ranges::find(addresses, *address.address) == addresses.end()) {
-      addresses.push_back(*address.address);
-    }
-  }
-  return addresses.empty() ? local_addresses() : addresses;
-}
-
 std::shared_ptr<k8s::Cluster> find_cluster(const ServingPlan* plan, const std::string& signature) {
   if (plan == nullptr) return nullptr;
   const auto same = std::ranges::find_if(plan->blocks, [&](const auto& block) {
@@ -219,77 +207,6 @@ std::expected<void, std::string> plan_autopath(PlannedBlock& planned) {
     return std::unexpected(to_string(options->at) + ": autopath: " + list.error());
   }
   return {};
-}
-
-AutopathSearch make_autopath_search(const PlannedBlock& planned) {
-  const DirectiveOptions& options = planned.block->options;
-  AutopathSearch search{
-      .zones = options.autopath->zones, .list = planned.search_list, .cluster = nullptr, .cluster_zones = {}};
-  if (!options.autopath->from_kubernetes) return search;
-  if (options.kubernetes && options.kubernetes->pods == KubernetesOptions::Pods::verified) {
-    search.cluster = planned.cluster;
-    search.cluster_zones = options.kubernetes->zones;
-  } else {
-    search.zones.clear();  // nobody knows the clients: no name is searched for
-  }
-  return search;
-}
-
-template <typename T, typename Make>
-std::shared_ptr<T> find_or_make(std::map<std::string, std::weak_ptr<T>>& known, const std::string& signature,
-                                const Make& make) {
-  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-  if (auto found = known[signature].lock()) return found;
-  std::shared_ptr<T> fresh = make();
-  known[signature] = fresh;
-  return fresh;
-}
-
-// The order is the server's, not the file's: the probe before everything that could hide it, cluster names before the
-// cache, upstreams last.
-std::unique_ptr<Chain> make_chain(const PlannedBlock& planned, asio::io_context& io, WorkerResources& resources,
-                                  const base::Clock& clock, WorkerPlan::BlockResources& used) {
-  const DirectiveOptions& options = planned.block->options;
-  auto chain = std::make_unique<Chain>();
-  const bool rotates = options.loadbalance.has_value();
-  chain->rotates_answers = rotates;
-  chain->errors = planned.errors;
-  if (options.metadata) chain->metadata_zones = options.metadata->zones;
-  if (planned.loop != nullptr) chain->handlers.push_back(std::make_unique<LoopHandler>(planned.loop));
-  if (options.autopath) {
-    chain->handlers.push_back(std::make_unique<AutopathHandler>(make_autopath_search(planned), io));
-  }
-  TransferHandler* transfer = nullptr;
-  if (planned.transfers != nullptr) {
-    auto handler = std::make_unique<TransferHandler>(options.transfer, planned.transfers);
-    transfer = handler.get();
-    chain->handlers.push_back(std::move(handler));
-  }
-  if (options.k8s_external) {
-    chain->handlers.push_back(std::make_unique<K8sExternalHandler>(*options.k8s_external, planned.cluster,
-                                                                   nameserver_addresses(planned.addresses), rotates));
-  }
-  if (planned.cluster != nullptr) {
-    chain->handlers.push_back(std::make_unique<KubernetesHandler>(*options.kubernetes, planned.cluster,
-                                                                  nameserver_addresses(planned.addresses), rotates));
-  }
-  if (options.cache) {
-    auto cache = find_or_make(resources.caches, planned.cache_signature,
-                              [&] { return std::make_shared<resolver::Cache>(make_cache_config(*options.cache)); });
-    used.cache = &cache->counters();
-    chain->handlers.push_back(std::make_unique<CacheHandler>(*options.cache, std::move(cache), clock, rotates));
-  }
-  for (std::size_t i = 0; i < planned.forwarders.size(); ++i) {
-    auto forwarder = find_or_make(resources.forwarders, planned.forwarder_signatures[i],
-                                  [&] { return std::make_shared<resolver::Forwarder>(io, planned.forwarders[i]); });
-    used.forwarders.push_back(forwarder.get());
-    chain->handlers.push_back(std::make_unique<ForwardHandler>(options.forward[i], std::move(forwarder), rotates));
-  }
-  for (const auto& handler : chain->handlers) {
-    auto* const zones = dynamic_cast<TransferableZones*>(handler.get());
-    if (transfer != nullptr && zones != nullptr) transfer->add(*zones);
-  }
-  return chain;
 }
 
 // The zones of a block that can be transferred; of two with one name the one that answers first.
@@ -359,7 +276,9 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
   auto result = std::make_shared<WorkerPlan>();
   result->routers.resize(plan.addresses.size());
   for (const auto& planned : plan.blocks) {
-    result->chains.push_back(make_chain(planned, io, resources, clock, result->resources.emplace_back()));
+    ChainBuilder builder({.planned = planned, .io = io, .resources = resources, .clock = clock},
+                         result->resources.emplace_back());
+    result->chains.push_back(builder.build());
     const bool counts = planned.block->options.prometheus.has_value();
     for (const auto& address : planned.addresses) {
       const auto router = static_cast<std::size_t>(std::ranges::find(plan.addresses, address) - plan.addresses.begin());

@@ -1,0 +1,122 @@
+#include "server/control/chain_builder.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "server/handlers/autopath_handler.hpp"
+#include "server/handlers/cache_handler.hpp"
+#include "server/handlers/forward_handler.hpp"
+#include "server/handlers/k8s_external_handler.hpp"
+#include "server/handlers/kubernetes_handler.hpp"
+
+namespace fairlead::server {
+namespace {
+
+AutopathSearch make_autopath_search(const PlannedBlock& planned) {
+  const DirectiveOptions& options = planned.block->options;
+  AutopathSearch search{
+      .zones = options.autopath->zones, .list = planned.search_list, .cluster = nullptr, .cluster_zones = {}};
+  if (!options.autopath->from_kubernetes) return search;
+  if (options.kubernetes && options.kubernetes->pods == KubernetesOptions::Pods::verified) {
+    search.cluster = planned.cluster;
+    search.cluster_zones = options.kubernetes->zones;
+  } else {
+    search.zones.clear();  // nobody knows the clients: no name is searched for
+  }
+  return search;
+}
+
+template <typename T, typename Make>
+std::shared_ptr<T> find_or_make(std::map<std::string, std::weak_ptr<T>>& known, const std::string& signature,
+                                const Make& make) {
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  if (auto found = known[signature].lock()) return found;
+  std::shared_ptr<T> fresh = make();
+  known[signature] = fresh;
+  return fresh;
+}
+
+}  // namespace
+
+std::vector<base::IpAddress> nameserver_addresses(const std::vector<ListenAddress>& listening) {
+  std::vector<base::IpAddress> addresses;
+  for (const auto& address : listening) {
+    if (address.address && std::ranges::find(addresses, *address.address) == addresses.end()) {
+      addresses.push_back(*address.address);
+    }
+  }
+  return addresses.empty() ? local_addresses() : addresses;
+}
+
+ChainBuilder::ChainBuilder(const Context& context, WorkerPlan::BlockResources& used)
+    : planned_(context.planned),
+      options_(context.planned.block->options),
+      io_(context.io),
+      resources_(context.resources),
+      clock_(context.clock),
+      used_(used),
+      rotates_(options_.loadbalance.has_value()) {}
+
+template <typename T, typename... Arguments>
+T& ChainBuilder::add(Arguments&&... arguments) {
+  auto handler = std::make_unique<T>(std::forward<Arguments>(arguments)...);
+  T& added = *handler;
+  chain_->handlers.push_back(std::move(handler));
+  return added;
+}
+
+std::unique_ptr<Chain> ChainBuilder::build() {
+  chain_ = std::make_unique<Chain>();
+  chain_->rotates_answers = rotates_;
+  chain_->errors = planned_.errors;
+  if (options_.metadata) chain_->metadata_zones = options_.metadata->zones;
+  add_questions();
+  add_zones();
+  add_upstreams();
+  link_transfers();
+  return std::move(chain_);
+}
+
+void ChainBuilder::add_questions() {
+  if (planned_.loop != nullptr) add<LoopHandler>(planned_.loop);
+  if (options_.autopath) add<AutopathHandler>(make_autopath_search(planned_), io_);
+}
+
+void ChainBuilder::add_zones() {
+  if (planned_.transfers != nullptr) add<TransferHandler>(options_.transfer, planned_.transfers);
+  if (options_.k8s_external) {
+    add<K8sExternalHandler>(*options_.k8s_external, planned_.cluster, nameserver_addresses(planned_.addresses),
+                            rotates_);
+  }
+  if (planned_.cluster != nullptr) {
+    add<KubernetesHandler>(*options_.kubernetes, planned_.cluster, nameserver_addresses(planned_.addresses), rotates_);
+  }
+}
+
+void ChainBuilder::add_upstreams() {
+  if (options_.cache) {
+    auto cache = find_or_make(resources_.caches, planned_.cache_signature,
+                              [&] { return std::make_shared<resolver::Cache>(make_cache_config(*options_.cache)); });
+    used_.cache = &cache->counters();
+    add<CacheHandler>(*options_.cache, std::move(cache), clock_, rotates_);
+  }
+  for (std::size_t i = 0; i < planned_.forwarders.size(); ++i) {
+    auto forwarder = find_or_make(resources_.forwarders, planned_.forwarder_signatures[i],
+                                  [&] { return std::make_shared<resolver::Forwarder>(io_, planned_.forwarders[i]); });
+    used_.forwarders.push_back(forwarder.get());
+    add<ForwardHandler>(options_.forward[i], std::move(forwarder), rotates_);
+  }
+}
+
+void ChainBuilder::link_transfers() {
+  TransferHandler* transfer = nullptr;
+  for (const auto& handler : chain_->handlers) {
+    if (transfer == nullptr) transfer = dynamic_cast<TransferHandler*>(handler.get());
+    auto* const zones = dynamic_cast<TransferableZones*>(handler.get());
+    if (transfer != nullptr && zones != nullptr) transfer->add(*zones);
+  }
+}
+
+}  // namespace fairlead::server
