@@ -10,6 +10,8 @@ namespace {
 constexpr int year_max = 2261;                       // the last whole one that 64 bits of nanoseconds hold
 constexpr std::size_t object_name_octets_max = 253;  // RFC 1123 subdomain
 constexpr std::size_t label_value_octets_max = 63;
+// What the EndpointSlice controller puts into a slice unless it is told otherwise.
+constexpr std::size_t endpoints_usual_max = 100;
 constexpr std::size_t external_name_octets_max = 254;  // a subdomain with a dot at its end
 constexpr std::size_t port_name_octets_max = 62;       // an underscore stands in front of it in the label
 
@@ -140,13 +142,10 @@ void PortDraft<Port>::finish(std::vector<Port>& ports) {
 template class PortDraft<ServicePort>;
 template class PortDraft<EndpointPort>;
 
-void ObjectDraft::add_address(std::string_view text, std::vector<base::IpAddress>& addresses) {
+std::optional<base::IpAddress> ObjectDraft::address_of(std::string_view text) {
   const auto address = base::IpAddress::parse(text);
-  if (address) {
-    addresses.push_back(*address);
-  } else {
-    ++odd_parts;
-  }
+  if (!address) ++odd_parts;
+  return address;
 }
 
 bool ObjectDraft::set_service_type(std::string_view type) {
@@ -228,7 +227,9 @@ void ObjectDraft::set_endpoint_target(std::string_view kind, std::string_view na
 }
 
 void ObjectDraft::add_endpoint(Endpoint endpoint) {
-  if (!endpoint.addresses.empty()) slice_endpoints.push_back(std::move(endpoint));
+  if (endpoint.addresses.empty()) return;
+  if (slice_endpoints.empty()) slice_endpoints.reserve(endpoints_usual_max);
+  slice_endpoints.push_back(std::move(endpoint));
 }
 
 void ObjectDraft::set_pod_ip(std::string_view text) {
@@ -295,8 +296,10 @@ std::expected<DecodedObject, std::string> ObjectDraft::finish_slice(DecodedObjec
     metadata.source_cluster.clear();
   }
   for (Endpoint& endpoint : slice_endpoints) {
-    decoded.odd_parts += static_cast<std::uint32_t>(std::erase_if(
-        endpoint.addresses, [&](const base::IpAddress& address) { return address.is_v4() != *slice_is_v4; }));
+    const auto foreign = std::remove_if(endpoint.addresses.begin(), endpoint.addresses.end(),
+                                        [&](const auto& address) { return address.is_v4() != *slice_is_v4; });
+    decoded.odd_parts += static_cast<std::uint32_t>(endpoint.addresses.end() - foreign);
+    endpoint.addresses.erase(foreign, endpoint.addresses.end());
   }
   std::erase_if(slice_endpoints, [](const Endpoint& endpoint) { return endpoint.addresses.empty(); });
   decoded.content = EndpointSlice{.key = decoded.key,

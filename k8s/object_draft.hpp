@@ -79,7 +79,11 @@ struct ObjectDraft {
   std::uint32_t odd_parts = 0;
 
   // Addresses that are no addresses are counted and left out.
-  void add_address(std::string_view text, std::vector<base::IpAddress>& addresses);
+  std::optional<base::IpAddress> address_of(std::string_view text);
+  template <typename Addresses>
+  void add_address(std::string_view text, Addresses& addresses) {
+    if (const auto address = address_of(text)) addresses.push_back(*address);
+  }
 
   // Services. A type that is not known is no Service that we could name.
   Service service;

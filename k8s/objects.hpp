@@ -7,6 +7,7 @@
 // Threads: values.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -60,8 +61,8 @@ struct EndpointPort {
 };
 
 struct Endpoint {
-  std::vector<base::IpAddress> addresses;
-  bool ready = true;  // absent means ready
+  boost::container::small_vector<base::IpAddress, 1> addresses;  // the API allows more, and nobody writes more than one
+  bool ready = true;                                             // absent means ready
   std::string hostname;
   std::string target_ref_name;  // the Pod's name, for endpoint_pod_names
   std::string zone = {};        // the topology zone as written, for zonal

@@ -54,6 +54,15 @@ class Reader {
     std::memcpy(octets.data(), taken.data(), taken.size());
     return v6 ? base::IpAddress::v6(octets) : base::IpAddress::v4(std::span(octets).first<4>());
   }
+  /// Passes over IPv4 addresses with nothing but themselves, which nearly all are, up to `wanted`.
+  void skip_other_plain_v4(std::string_view wanted) {
+    constexpr std::size_t octets = 5;  // flags and address
+    std::size_t at = 0;
+    while (at + octets <= rest_.size() && rest_[at] == 0 && std::memcmp(&rest_[at + 1], wanted.data(), 4) != 0) {
+      at += octets;
+    }
+    rest_.remove_prefix(at);
+  }
 
  private:
   std::string_view rest_;
@@ -190,21 +199,21 @@ ReadySlice unpack_slice(std::string_view packed) {
   return slice;
 }
 
-std::vector<std::string_view> labels_of(std::string_view packed, const base::IpAddress& address) {
-  std::vector<std::string_view> labels;
+zones::NameContent::List<std::string_view, 2> labels_of(std::string_view packed, const base::IpAddress& address) {
+  zones::NameContent::List<std::string_view, 2> labels;
   const auto octets = address.octets();
   const std::string_view wanted(reinterpret_cast<const char*>(octets.data()), octets.size());
   Reader reader(packed);
   skip_ports_and_cluster(reader);
-  while (!reader.at_end()) {
+  while (true) {
+    if (address.is_v4()) reader.skip_other_plain_v4(wanted);
+    if (reader.at_end()) return labels;
     const std::uint8_t flags = reader.u8();
     const auto found = reader.take((flags & is_v6) != 0 ? 16 : 4);
-    if (flags == 0 && found != wanted) continue;  // nearly all
     const auto label = (flags & has_label) != 0 ? reader.take(reader.u8()) : std::string_view();
     if ((flags & has_topology_zone) != 0) reader.take(reader.u8());
     if (found == wanted) labels.push_back(label);
   }
-  return labels;
 }
 
 }  // namespace fairlead::k8s

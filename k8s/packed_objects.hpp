@@ -33,6 +33,6 @@ std::string pack(const ReadySlice& slice);
 /// As unpack_service(). Looks at `packed`.
 ReadySlice unpack_slice(std::string_view packed);
 /// The labels under which a packed slice has the address, "" for the one with dashes. Looks at `packed`.
-std::vector<std::string_view> labels_of(std::string_view packed, const base::IpAddress& address);
+zones::NameContent::List<std::string_view, 2> labels_of(std::string_view packed, const base::IpAddress& address);
 
 }  // namespace fairlead::k8s

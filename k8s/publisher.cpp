@@ -97,7 +97,8 @@ class Publisher::Writer final : public NameWriter {
     auto entry = zones::NameEntry::make(key, content, side.ttl);
     // Labels that are too long together, as those of an endpoint of a cluster of a clusterset may be: no such name.
     if (entry == nullptr) return;
-    const zones::NameEntry* const now = table.find(key);
+    const zones::NameTable::Key known = table.key(key);
+    const zones::NameEntry* const now = table.find(known);
     if (now != nullptr && *now == *entry) {
       ++batch_.unchanged;
       return;
@@ -105,7 +106,7 @@ class Publisher::Writer final : public NameWriter {
     if (now == nullptr) before_new();
     ++batch_.puts;
     side.is_changed = true;
-    table.put(std::move(entry));
+    table.put(std::move(entry), known);
   }
 
   bool erase(Side& side, zones::NameTable& table, std::string_view key) {

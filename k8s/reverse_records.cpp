@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "k8s/service_records.hpp"
+#include "zones/base/decimal_octet.hpp"
 
 namespace fairlead::k8s {
 
@@ -15,36 +16,37 @@ void append_label(std::string& name, std::string_view label) {
 }
 
 // A name for each owner, in their order; those too long for `zone` do not exist.
-std::optional<zones::NameContent> targets_of(std::span<const AddressOwner> owners, dns::NameView zone) {
-  zones::NameContent content;
+bool fill_targets(std::span<const AddressOwner> owners, dns::NameView zone, zones::NameContent& content) {
   for (const auto& owner : owners) {
     if (content.ptrs.size() == ptrs_max) break;
     if (!is_label(owner.service_name) || !is_label(owner.namespace_name)) continue;
     std::string target;
+    target.reserve(3 + owner.endpoint_label.size() + owner.service_name.size() + owner.namespace_name.size());
     if (!owner.endpoint_label.empty()) append_label(target, owner.endpoint_label);
     append_label(target, owner.service_name);
     append_label(target, owner.namespace_name);
     if (target.size() + zone.size() <= dns::name_octets_max) content.ptrs.push_back(std::move(target));
   }
-  if (content.ptrs.empty()) return std::nullopt;
-  return content;
+  return !content.ptrs.empty();
 }
 
 }  // namespace
 
-std::optional<zones::NameContent> reverse_content(std::span<AddressOwner> owners, dns::NameView ptr_zone) {
-  std::ranges::sort(owners);
-  const auto repeated = std::ranges::unique(owners);
-  owners = {owners.begin(), repeated.begin()};
+bool fill_reverse(std::span<AddressOwner> owners, dns::NameView ptr_zone, zones::NameContent& content) {
+  if (owners.size() > 1) {
+    std::ranges::sort(owners);
+    const auto repeated = std::ranges::unique(owners);
+    owners = {owners.begin(), repeated.begin()};
+  }
   // The API server gives a ClusterIP to one Service; while one is replaced by another there may be two for a moment.
   const auto cluster_ip = std::ranges::find_if(owners, [](const auto& owner) { return owner.endpoint_label.empty(); });
   if (cluster_ip != owners.end()) owners = {cluster_ip, 1};
-  return targets_of(owners, ptr_zone);
+  return fill_targets(owners, ptr_zone, content);
 }
 
-std::optional<zones::NameContent> external_reverse_content(std::span<AddressOwner> owners, dns::NameView zone) {
+bool fill_external_reverse(std::span<AddressOwner> owners, dns::NameView zone, zones::NameContent& content) {
   std::ranges::sort(owners);
-  return targets_of(owners, zone);
+  return fill_targets(owners, zone, content);
 }
 
 ReversePrefix::ReversePrefix(const base::IpAddress& address) : labels_(address.is_v4() ? 4 : 32), v4_(address.is_v4()) {
@@ -63,19 +65,20 @@ std::optional<ReversePrefix> ReversePrefix::parent() const {
   return shorter;
 }
 
-std::string ReversePrefix::key() const {
-  std::string key;
+ReverseKey ReversePrefix::key() const {
+  ReverseKey key;
+  char* at = key.octets.data();
   for (int i = labels_ - 1; i >= 0; --i) {
+    char* const length = at++;
     if (v4_) {
-      const std::string octet = std::to_string(octets_[i]);
-      key += static_cast<char>(octet.size());
-      key += octet;
+      at = base::write_decimal(octets_[i], at);
     } else {
-      key += '\1';
-      key += "0123456789abcdef"[i % 2 == 0 ? octets_[i / 2] >> 4 : octets_[i / 2] & 0xf];
+      *at++ = "0123456789abcdef"[i % 2 == 0 ? octets_[i / 2] >> 4 : octets_[i / 2] & 0xf];
     }
+    *length = static_cast<char>(at - length - 1);
   }
-  key += v4_ ? '\7' : '\3';  // of "in-addr" and "ip6"
+  *at++ = v4_ ? '\7' : '\3';  // of "in-addr" and "ip6"
+  key.count = static_cast<std::uint8_t>(at - key.octets.data());
   return key;
 }
 
@@ -84,7 +87,7 @@ std::size_t ReversePrefix::hash() const {
   return std::hash<std::string_view>{}(octets) ^ (std::size_t{labels_} << 1 | (v4_ ? 1 : 0)) * 0x9e3779b97f4a7c15;
 }
 
-std::string reverse_key(const base::IpAddress& address) { return ReversePrefix(address).key(); }
+ReverseKey reverse_key(const base::IpAddress& address) { return ReversePrefix(address).key(); }
 
 std::vector<ReversePrefix> ReverseNonTerminals::add(const base::IpAddress& address) {
   std::vector<ReversePrefix> appeared;

@@ -34,13 +34,21 @@ struct AddressOwner {
   friend auto operator<=>(const AddressOwner&, const AddressOwner&) = default;
 };
 
-/// What the reverse name has: the one Service whose ClusterIP it is, or else an endpoint name for each Service.
-/// Nothing when there is no owner. The targets are relative to `ptr_zone`, svc.<zone>. Sorts `owners`.
-std::optional<zones::NameContent> reverse_content(std::span<AddressOwner> owners, dns::NameView ptr_zone);
+/// Puts what the reverse name has into `content`, which is as new: the one Service whose ClusterIP it is, or else an
+/// endpoint name for each Service. False when there is no owner. The targets are relative to `ptr_zone`, svc.<zone>.
+/// Sorts `owners`.
+bool fill_reverse(std::span<AddressOwner> owners, dns::NameView ptr_zone, zones::NameContent& content);
 
-/// What the reverse name of an external address has: a name for each Service, "<service>.<namespace>" in `zone`, to
+/// The same for the reverse name of an external address: a name for each Service, "<service>.<namespace>" in `zone`, to
 /// which it is relative. Sorts `owners`.
-std::optional<zones::NameContent> external_reverse_content(std::span<AddressOwner> owners, dns::NameView zone);
+bool fill_external_reverse(std::span<AddressOwner> owners, dns::NameView zone, zones::NameContent& content);
+
+/// A key of a reverse table, in place: each address that changes needs one.
+struct ReverseKey {
+  std::array<char, 2 * 32 + 1 + 3> octets;  // nibbles as labels, "ip6", and room to write four digits at once
+  std::uint8_t count = 0;
+  operator std::string_view() const { return {octets.data(), count}; }
+};
 
 /// The first labels of a reverse name read from the right: octets of an IPv4, nibbles of an IPv6 address.
 class ReversePrefix {
@@ -51,7 +59,7 @@ class ReversePrefix {
   /// One label less; nothing above "in-addr.arpa" and "ip6.arpa".
   std::optional<ReversePrefix> parent() const;
   /// As the keys of a reverse table are; see cluster_table.hpp.
-  std::string key() const;
+  ReverseKey key() const;
 
   friend bool operator==(const ReversePrefix&, const ReversePrefix&) = default;
   std::size_t hash() const;
@@ -64,7 +72,7 @@ class ReversePrefix {
   bool v4_ = true;
 };
 
-std::string reverse_key(const base::IpAddress& address);
+ReverseKey reverse_key(const base::IpAddress& address);
 
 /// Which empty non-terminals there are above a set of reverse names: each counts the names one label below it, so a
 /// change looks at one level in the common case.

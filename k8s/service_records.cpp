@@ -49,6 +49,11 @@ std::strong_ordering compare_names(const A& a, const B& b) {
   return compare_ignoring_case(a.cluster, b.cluster);
 }
 
+template <typename A, typename B>
+bool are_same_name(const A& a, const B& b) {
+  return a.label.size() == b.label.size() && a.cluster.size() == b.cluster.size() && compare_names(a, b) == 0;
+}
+
 void append_label(std::string& name, std::string_view label) {
   name += static_cast<char>(label.size());
   name += label;
@@ -264,11 +269,18 @@ bool ServiceRecords::fill_endpoint(std::string_view label, std::string_view clus
                                    zones::NameContent& content) const {
   if (options_.no_endpoints) return false;
   const Name name{label, cluster};
-  const auto named = std::ranges::equal_range(
-      items_, name, [](const Name& a, const Name& b) { return compare_names(a, b) < 0; },
-      [](const Item& item) { return Name{item.label, item.cluster}; });
-  if (named.empty()) return false;
-  add_endpoints({named.begin(), named.end()}, all_offers_, content);
+  // Names are asked for in their order, nearly: mostly it is the item behind those of the last name.
+  auto first = items_.begin() + static_cast<std::ptrdiff_t>(next_item_);
+  if (first == items_.end() || !are_same_name(*first, name)) {
+    first = std::ranges::lower_bound(
+        items_, name, [](const Name& a, const Name& b) { return compare_names(a, b) < 0; },
+        [](const Item& item) { return Name{item.label, item.cluster}; });
+  }
+  auto end = first;
+  while (end != items_.end() && are_same_name(*end, name)) ++end;
+  if (first == end) return false;
+  next_item_ = static_cast<std::size_t>(end - items_.begin());
+  add_endpoints({first, end}, all_offers_, content);
   // As CoreDNS: the endpoints behind a ClusterIP can be asked for, but are not listed.
   content.in_transfers = service_.headless;
   return true;
@@ -346,10 +358,12 @@ std::vector<ServiceRecords::Offer> ServiceRecords::offers_of(Selects selects) co
 void ServiceRecords::add_endpoints(std::span<const Item> items, std::span<const Offer> offers,
                                    zones::NameContent& content) const {
   std::size_t pairs = 0;
+  content.targets.reserve(std::min(items.size(), addresses_max));
+  content.addresses.reserve(std::min(items.size(), addresses_max));
   std::vector<std::uint16_t> ports;  // of the target at hand
   for (auto item = items.begin(); item != items.end();) {
     const auto end =
-        std::find_if(item, items.end(), [&](const Item& other) { return compare_names(other, *item) != 0; });
+        std::find_if(item + 1, items.end(), [&](const Item& other) { return !are_same_name(other, *item); });
     auto& target = content.targets.emplace_back();
     target.label = item->label;
     target.parent = item->cluster;

@@ -5,8 +5,8 @@
 // headless Service has "\5_zone", and "\2z1\3pin\5_zone" for each topology zone that has a ready endpoint. In a
 // clusterset an endpoint has its cluster's id behind it, "\4web0\2c1", and "\2c1" is the empty non-terminal above it.
 //
-// Threads: values. Names and contents look at the Service and the slices that they were made from.
-// Limits: what no message can hold is left out: addresses_max addresses, targets and SRV records a name.
+// Threads: values; a ServiceRecords has one owner. Names and contents look at the Service and the slices that they were
+// made from. Limits: what no message can hold is left out: addresses_max addresses, targets and SRV records a name.
 // Standards: Kubernetes DNS specification 1.1.0 §2; RFC 2782 (SRV), RFC 8020 (empty non-terminals exist).
 #pragma once
 
@@ -125,8 +125,9 @@ class ServiceRecords {
   std::span<const ReadySlice> slices_;
   const RecordOptions& options_;
   std::string suffix_;
-  std::vector<Offer> all_offers_;  // of all ports
-  std::vector<Item> items_;        // sorted by label without case, label, address
+  std::vector<Offer> all_offers_;      // of all ports
+  std::vector<Item> items_;            // sorted by label without case, label, address
+  mutable std::size_t next_item_ = 0;  // behind those of the last endpoint that was asked for
 };
 
 }  // namespace fairlead::k8s

@@ -315,15 +315,15 @@ void ObjectStore::drain_addresses(NameWriter& writer, Erased& erased) {
     owners.clear();
     const std::string dashed = dashed_address(address);
     by_address_.for_each_candidate(address, [&](std::uint32_t object) { add_owner(object, address, dashed, owners); });
-    if (const auto content = ptr_zone_ ? reverse_content(owners, *ptr_zone_) : std::nullopt) {
-      writer.put_reverse(address, *content);
+    if (zones::NameContent content; ptr_zone_ && fill_reverse(owners, *ptr_zone_, content)) {
+      writer.put_reverse(address, content);
     } else {
       erased.addresses.push_back(address);
     }
     if (!options_.external) continue;
     auto external = external_owners(address);
-    if (const auto content = external_reverse_content(external, options_.external->zone)) {
-      writer.put_external_reverse(address, *content);
+    if (zones::NameContent content; fill_external_reverse(external, options_.external->zone, content)) {
+      writer.put_external_reverse(address, content);
     } else {
       erased.external_addresses.push_back(address);
     }

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "zones/base/decimal_octet.hpp"
 #include "zones/dns/message_writer.hpp"
 
 namespace fairlead::zones {
@@ -26,33 +27,11 @@ constexpr std::uint8_t one_a = 1;         // a single A address, so no counts
 constexpr std::uint8_t dashed_a = 2;      // the same, and the label is that address with dashes, so no label
 constexpr std::uint8_t two_labels = 128;  // flag: another label follows the first
 
-// Of an entry while it is made: few are longer.
-using Buffer = boost::container::small_vector<std::uint8_t, 512>;
-
-// Room for so many more octets, to be written by the caller.
-std::uint8_t* grow(Buffer& out, std::size_t octets) {
-  const std::size_t size = out.size();
-  out.resize(size + octets, boost::container::default_init);
-  return out.data() + size;
-}
-
 // Boost's iterators are none that std::span takes.
 template <typename Values>
 auto as_span(const Values& values) {
   return std::span(values.data(), values.size());
 }
-
-void put_count(Buffer& out, std::size_t count) {
-  if (count < 255) {
-    out.push_back(static_cast<std::uint8_t>(count));
-    return;
-  }
-  const auto wide = static_cast<std::uint32_t>(count);
-  out.push_back(255);
-  std::memcpy(grow(out, sizeof wide), &wide, sizeof wide);
-}
-
-void put_u16(Buffer& out, std::uint16_t value) { std::memcpy(grow(out, sizeof value), &value, sizeof value); }
 
 std::uint16_t read_native_u16(const std::uint8_t* at) {
   std::uint16_t value;
@@ -60,39 +39,66 @@ std::uint16_t read_native_u16(const std::uint8_t* at) {
   return value;
 }
 
-void put_octets(Buffer& out, std::span<const std::uint8_t> octets) {
-  if (!octets.empty()) std::memcpy(grow(out, octets.size()), octets.data(), octets.size());
-}
+constexpr std::size_t count_octets = 5;  // at most
 
-void put_text(Buffer& out, std::string_view text) {
-  put_octets(out, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-}
+// The body of an entry while it is made, in room that is enough for sure: most of the entries of a cluster are made
+// when the server starts.
+class Packer {
+ public:
+  explicit Packer(std::size_t octets_max) {
+    buffer_.resize(octets_max, boost::container::default_init);
+    at_ = buffer_.data();
+  }
+  std::span<const std::uint8_t> packed() const { return {buffer_.data(), at_}; }
 
-// What stands for one octet in an address with dashes, a dash behind it.
-struct DashedOctet {
-  std::array<std::uint8_t, 4> text{};
-  std::uint8_t octets = 0;
+  void put_u8(std::uint8_t value) { *at_++ = value; }
+  void put_u16(std::uint16_t value) { put(&value, sizeof value); }
+  void put_count(std::size_t count) {
+    if (count < 255) return put_u8(static_cast<std::uint8_t>(count));
+    const auto wide = static_cast<std::uint32_t>(count);
+    put_u8(255);
+    put(&wide, sizeof wide);
+  }
+  void put_octets(std::span<const std::uint8_t> octets) { put(octets.data(), octets.size()); }
+  void put_text(std::string_view text) { put(text.data(), text.size()); }
+  void put_label(std::string_view label) {
+    put_u8(static_cast<std::uint8_t>(label.size()));
+    put_text(label);
+  }
+  void put_address(const base::IpAddress& address) {
+    if (address.is_v4()) return put(address.octets().data(), 4);
+    put(address.octets().data(), 16);
+  }
+
+ private:
+  void put(const void* octets, std::size_t count) {
+    if (count > 0) std::memcpy(at_, octets, count);
+    at_ += count;
+  }
+
+  boost::container::small_vector<std::uint8_t, 1024> buffer_;  // few are longer
+  std::uint8_t* at_;
 };
 
-constexpr std::array<DashedOctet, 256> dashed_octets = [] {
-  std::array<DashedOctet, 256> made{};
-  for (unsigned value = 0; value < 256; ++value) {
-    DashedOctet& at = made[value];
-    if (value >= 100) at.text[at.octets++] = static_cast<std::uint8_t>('0' + value / 100);
-    if (value >= 10) at.text[at.octets++] = static_cast<std::uint8_t>('0' + value / 10 % 10);
-    at.text[at.octets++] = static_cast<std::uint8_t>('0' + value % 10);
-    at.text[at.octets++] = '-';
+// No less than what `content` takes behind a key of so many octets.
+std::size_t packed_octets_max(std::size_t key_octets, const NameContent& content) {
+  constexpr std::size_t address_octets = 16;
+  std::size_t octets = key_octets + 2 * count_octets + content.addresses.size() * address_octets;
+  octets += count_octets + dns::name_octets_max;
+  for (const auto& name : content.ptrs) octets += name.size() + 1;
+  octets += 2 + key_octets_max + 3 * count_octets + content.srvs.size() * 4;
+  for (const auto& target : content.targets) {
+    octets += 1 + 2 * (1 + dns::label_octets_max) + 2 * count_octets + target.addresses.size() * address_octets;
   }
-  return made;
-}();
+  return octets;
+}
 
 // The address with dashes as a label, its length octet in front, into 17 octets; returns how many it has.
 std::size_t write_dashed(const std::uint8_t* address, std::uint8_t* label) {
   std::uint8_t* at = label + 1;
   for (int i = 0; i < 4; ++i) {
-    const DashedOctet& octet = dashed_octets[address[i]];
-    std::memcpy(at, octet.text.data(), octet.text.size());
-    at += octet.octets;
+    at = base::write_decimal(address[i], at);
+    *at++ = '-';
   }
   const auto octets = static_cast<std::size_t>(at - label) - 1;  // without the last dash
   label[0] = static_cast<std::uint8_t>(octets - 1);
@@ -159,8 +165,8 @@ class Family {
   }
   std::size_t size() const { return selected_.size(); }
   const base::IpAddress& front() const { return *selected_.front(); }
-  void put_addresses(Buffer& out) const {
-    for (const auto* address : selected_) put_octets(out, address->octets());
+  void put_addresses(Packer& out) const {
+    for (const auto* address : selected_) out.put_address(*address);
   }
   friend bool operator==(const Family& a, const Family& b) {
     return std::ranges::equal(a.selected_, b.selected_, [](const auto* x, const auto* y) { return *x == *y; });
@@ -170,12 +176,7 @@ class Family {
   NameContent::List<const base::IpAddress*, 4> selected_;
 };
 
-void put_label(Buffer& out, std::string_view label) {
-  out.push_back(static_cast<std::uint8_t>(label.size()));
-  put_text(out, label);
-}
-
-void put_target(Buffer& out, const NameContent::Target& target) {
+void put_target(Packer& out, const NameContent::Target& target) {
   const std::string_view label = std::string_view(target.label).substr(0, dns::label_octets_max);
   const Family a(as_span(target.addresses), true);
   const Family aaaa(as_span(target.addresses), false);
@@ -185,20 +186,31 @@ void put_target(Buffer& out, const NameContent::Target& target) {
     std::uint8_t dashed[dashed_octets_max];
     const std::size_t octets = write_dashed(a.front().octets().data(), dashed);
     if (label == std::string_view(reinterpret_cast<const char*>(dashed) + 1, octets - 1)) {
-      out.push_back(dashed_a);
+      out.put_u8(dashed_a);
       a.put_addresses(out);
       return;
     }
   }
-  out.push_back((is_one_a ? one_a : any_addresses) | (has_parent ? two_labels : 0));
-  put_label(out, label);
-  if (has_parent) put_label(out, std::string_view(target.parent).substr(0, dns::label_octets_max));
+  out.put_u8((is_one_a ? one_a : any_addresses) | (has_parent ? two_labels : 0));
+  out.put_label(label);
+  if (has_parent) out.put_label(std::string_view(target.parent).substr(0, dns::label_octets_max));
   if (!is_one_a) {
-    put_count(out, a.size());
-    put_count(out, aaaa.size());
+    out.put_count(a.size());
+    out.put_count(aaaa.size());
   }
   a.put_addresses(out);
   aaaa.put_addresses(out);
+}
+
+bool is_own_label(std::string_view label) { return !label.empty() && label.size() <= dns::label_octets_max; }
+
+// Cuts the label, if it is that one, off the front of a name.
+bool take_label(std::string_view& name, std::string_view label) {
+  if (name.empty() || static_cast<unsigned char>(name[0]) != label.size() || !name.substr(1).starts_with(label)) {
+    return false;
+  }
+  name.remove_prefix(1 + label.size());
+  return true;
 }
 
 // Whether the first target's ports are those of all, in the order of the targets.
@@ -211,7 +223,7 @@ std::size_t ports_of_grid(std::span<const NameContent::Srv> srvs, std::size_t ta
   return ports;
 }
 
-void put_srvs(Buffer& out, std::string_view key, const NameContent& content, const Family& a, const Family& aaaa,
+void put_srvs(Packer& out, std::string_view key, const NameContent& content, const Family& a, const Family& aaaa,
               std::span<const NameContent::Srv> srvs, std::size_t target_count) {
   const std::string_view suffix = content.srv_suffix;
   const auto targets = as_span(content.targets).first(target_count);
@@ -219,40 +231,42 @@ void put_srvs(Buffer& out, std::string_view key, const NameContent& content, con
   std::uint8_t form = ports > 0 ? grid : 0;
 
   // The target's whole name at the end of the key, and the entry's own addresses: nothing is left to say.
-  std::string whole;
+  std::string_view tail = suffix;
   bool is_self = false;
   if (target_count == 1 && ports > 0) {
     const auto& target = targets.front();
-    for (const std::string* const label : {&target.label, &target.parent}) {
-      if (label->empty() || label->size() > dns::label_octets_max) break;
-      whole += static_cast<char>(label->size());
-      whole += *label;
+    std::size_t labels = 0;
+    if (is_own_label(target.label)) labels = 1 + target.label.size();
+    if (labels > 0 && is_own_label(target.parent)) labels += 1 + target.parent.size();
+    const std::size_t octets = labels + suffix.size();
+    if (octets <= key.size()) {
+      std::string_view rest = key.substr(key.size() - octets);
+      is_self = (labels == 0 || take_label(rest, target.label)) &&
+                (labels <= 1 + target.label.size() || take_label(rest, target.parent)) && rest == suffix &&
+                Family(as_span(target.addresses), true) == a && Family(as_span(target.addresses), false) == aaaa;
     }
-    whole += suffix;
-    is_self = key.ends_with(whole) && Family(as_span(target.addresses), true) == a &&
-              Family(as_span(target.addresses), false) == aaaa;
+    if (is_self) tail = key.substr(key.size() - octets);
   }
   if (is_self) form |= self_target | suffix_in_key;
-  const std::string_view tail = is_self ? std::string_view(whole) : suffix;
   if (key.ends_with(tail)) form |= suffix_in_key;
 
-  out.push_back(form);
+  out.put_u8(form);
   if ((form & suffix_in_key) != 0) {
-    out.push_back(static_cast<std::uint8_t>(key.size() - tail.size()));
+    out.put_u8(static_cast<std::uint8_t>(key.size() - tail.size()));
   } else {
-    out.push_back(static_cast<std::uint8_t>(suffix.size()));
-    put_text(out, suffix);
+    out.put_u8(static_cast<std::uint8_t>(suffix.size()));
+    out.put_text(suffix);
   }
-  put_count(out, content.srv_weight);
-  if (!is_self) put_count(out, target_count);
+  out.put_count(content.srv_weight);
+  if (!is_self) out.put_count(target_count);
   if (ports > 0) {
-    put_count(out, ports);
-    for (const auto& srv : srvs.first(ports)) put_u16(out, srv.port);
+    out.put_count(ports);
+    for (const auto& srv : srvs.first(ports)) out.put_u16(srv.port);
   } else {
-    put_count(out, srvs.size());
+    out.put_count(srvs.size());
     for (const auto& srv : srvs) {
-      put_u16(out, srv.port);
-      put_u16(out, srv.target);
+      out.put_u16(srv.port);
+      out.put_u16(srv.target);
     }
   }
   if (is_self) return;
@@ -301,35 +315,35 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
 
   std::uint8_t flags = content.presence == Presence::no_ready_endpoints ? no_ready : 0;
   if (!content.in_transfers) flags |= not_in_transfers;
-  Buffer body;
-  put_text(body, key);
+  Packer body(packed_octets_max(key.size(), content));
+  body.put_text(key);
   if (a.size() > 0) {
     flags |= some_a;
-    put_count(body, a.size());
+    body.put_count(a.size());
     a.put_addresses(body);
   }
   if (aaaa.size() > 0) {
     flags |= some_aaaa;
-    put_count(body, aaaa.size());
+    body.put_count(aaaa.size());
     aaaa.put_addresses(body);
   }
   if (content.cname) {
     flags |= some_names | names_are_cname;
     const auto name = content.cname->view().wire();
-    put_count(body, name.size());
-    put_octets(body, name);
+    body.put_count(name.size());
+    body.put_octets(name);
   } else if (const std::string_view two_labels = behind_dashed_address(key, as_span(content.ptrs));
              !two_labels.empty()) {
     flags |= some_names | ptr_is_dashed;
-    put_text(body, two_labels);
+    body.put_text(two_labels);
   } else if (!content.ptrs.empty()) {
     flags |= some_names;
     std::size_t octets = 0;
     for (const auto& name : content.ptrs) octets += name.size() + 1;
-    put_count(body, octets);
+    body.put_count(octets);
     for (const auto& name : content.ptrs) {
-      put_text(body, name);
-      body.push_back(0);
+      body.put_text(name);
+      body.put_u8(0);
     }
   }
   if (!srvs.empty()) {
@@ -337,13 +351,14 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
     put_srvs(body, key, content, a, aaaa, srvs, target_count);
   }
 
-  void* const memory = std::malloc(sizeof(NameEntry) + body.size());
+  const auto packed = body.packed();
+  void* const memory = std::malloc(sizeof(NameEntry) + packed.size());
   if (memory == nullptr) throw std::bad_alloc();
   auto* const entry = new (memory) NameEntry;
   dns::write_u16(entry->ttl_, static_cast<std::uint16_t>(std::min(ttl, entry_ttl_max)));
   entry->key_octets_ = static_cast<std::uint8_t>(key.size());
   entry->flags_ = flags;
-  std::memcpy(const_cast<std::uint8_t*>(entry->body()), body.data(), body.size());
+  if (!packed.empty()) std::memcpy(const_cast<std::uint8_t*>(entry->body()), packed.data(), packed.size());
   return Pointer(entry);
 }
 

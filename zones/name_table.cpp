@@ -88,16 +88,15 @@ std::uint64_t NameTable::hash(std::string_view key) const { return base::seeded_
 
 std::size_t NameTable::cells() const { return cells_.load(std::memory_order_relaxed)->count; }
 
-const NameEntry* NameTable::find(std::string_view key) const {
+const NameEntry* NameTable::find(const Key& key) const {
   Cells& cells = *cells_.load(std::memory_order_acquire);
-  const std::uint64_t key_hash = hash(key);
-  const Cell tag = tag_of(key_hash);
-  for (std::size_t at = cells.home(key_hash);; at = cells.next(at)) {
+  const Cell tag = tag_of(key.hash);
+  for (std::size_t at = cells.home(key.hash);; at = cells.next(at)) {
     const Cell cell = cells[at].load(std::memory_order_acquire);
     if (cell == free_cell) return nullptr;
     if (tag_of(cell) != tag || cell == mark) continue;
     const NameEntry* const entry = entry_of(cell);
-    if (entry->key() == key) return entry;
+    if (entry->key() == key.text) return entry;
   }
 }
 
@@ -120,12 +119,16 @@ TableVersion NameTable::take_version() {
 
 void NameTable::put(NameEntry::Pointer entry) {
   if (entry == nullptr) return;
-  const std::uint64_t key_hash = hash(entry->key());
+  const Key known = key(entry->key());
+  put(std::move(entry), known);
+}
+
+void NameTable::put(NameEntry::Pointer entry, const Key& key) {
   Cells& cells = *cells_.load(std::memory_order_relaxed);
   std::size_t first_mark = cells.count;
-  const std::size_t found = cells.probe(entry->key(), key_hash, &first_mark);
+  const std::size_t found = cells.probe(entry->key(), key.hash, &first_mark);
   const Cell old = cells[found].load(std::memory_order_relaxed);
-  const Cell fresh = cell_of(entry.release(), key_hash);
+  const Cell fresh = cell_of(entry.release(), key.hash);
   if (is_entry(old)) {
     cells[found].store(fresh, std::memory_order_release);
     versions_.retire(entry_of(old));

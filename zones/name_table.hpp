@@ -38,8 +38,16 @@ class NameTable {
   NameTable(const NameTable&) = delete;
   NameTable& operator=(const NameTable&) = delete;
 
-  /// `key` in lower case. The entry is valid until the ReadSection ends.
-  const NameEntry* find(std::string_view key) const;
+  /// A name as the table looks for it, for who asks more than once; of this table alone. Looks at the text.
+  struct Key {
+    std::string_view text;  // in lower case
+    std::uint64_t hash;
+  };
+  Key key(std::string_view text) const { return {text, hash(text)}; }
+
+  /// `text` in lower case. The entry is valid until the ReadSection ends.
+  const NameEntry* find(std::string_view text) const { return find(key(text)); }
+  const NameEntry* find(const Key& key) const;
 
   /// Calls `use(entry)` for every name, in no order, inside a ReadSection of its own: a name that is there from
   /// beginning to end is seen. On any thread that holds a base::ReaderThread. For dumps and transfers: freeing waits
@@ -56,6 +64,8 @@ class NameTable {
 
   /// Adds the name or replaces what it had; nothing changes for a null entry.
   void put(NameEntry::Pointer entry);
+  /// The same, `key` being the entry's.
+  void put(NameEntry::Pointer entry, const Key& key);
   /// False when there is no such name.
   bool erase(std::string_view key);
   /// Entries now; for gauges and tests, on the writing thread.

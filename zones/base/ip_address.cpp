@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "zones/base/decimal_octet.hpp"
+
 namespace fairlead::base {
 namespace {
 
@@ -30,16 +32,13 @@ bool parse_v4(std::string_view text, std::span<std::uint8_t, 4> octets) {
 }
 
 std::string print_v4(std::span<const std::uint8_t> octets, char separator) {
-  std::array<char, 15> text;
+  std::array<char, 4 * 4> text;
   char* at = text.data();
   for (std::size_t i = 0; i < 4; ++i) {
-    if (i > 0) *at++ = separator;
-    const unsigned value = octets[i];
-    if (value >= 100) *at++ = static_cast<char>('0' + value / 100);
-    if (value >= 10) *at++ = static_cast<char>('0' + value / 10 % 10);
-    *at++ = static_cast<char>('0' + value % 10);
+    at = write_decimal(octets[i], at);
+    *at++ = separator;
   }
-  return {text.data(), at};
+  return {text.data(), at - 1};
 }
 
 }  // namespace

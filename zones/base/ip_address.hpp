@@ -6,8 +6,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <span>
@@ -31,9 +33,27 @@ class IpAddress {
   /// "10-0-0-1", "fd00--1".
   std::string to_dashed_string() const;
 
-  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  /// By their octets, an IPv4 address as if zeros followed. Two words each: batches of changes are sorted by address.
+  friend bool operator==(const IpAddress& a, const IpAddress& b) {
+    return a.word(0) == b.word(0) && a.word(1) == b.word(1) && a.v4_ == b.v4_;
+  }
+  friend std::strong_ordering operator<=>(const IpAddress& a, const IpAddress& b) {
+    if (const auto order = in_order(a.word(0)) <=> in_order(b.word(0)); order != 0) return order;
+    if (const auto order = in_order(a.word(1)) <=> in_order(b.word(1)); order != 0) return order;
+    return a.v4_ <=> b.v4_;
+  }
 
  private:
+  std::uint64_t word(std::size_t index) const {
+    std::uint64_t word;
+    std::memcpy(&word, octets_.data() + index * sizeof word, sizeof word);
+    return word;
+  }
+  /// Compares as its octets do.
+  static std::uint64_t in_order(std::uint64_t word) {
+    return std::endian::native == std::endian::big ? word : __builtin_bswap64(word);
+  }
+
   std::array<std::uint8_t, 16> octets_{};
   bool v4_ = true;
 };

@@ -37,7 +37,7 @@ std::string wrapped(Kind kind, const Json& object) {
 /// Everything that a decoder makes of an object, to be compared as text.
 std::string print(const DecodedObject& decoded) {
   std::ostringstream out;
-  const auto addresses = [&](const char* what, const std::vector<base::IpAddress>& list) {
+  const auto addresses = [&](const char* what, const auto& list) {
     for (const auto& address : list) out << ' ' << what << '=' << address.to_string();
   };
   const auto ports = [&](const auto& list) {

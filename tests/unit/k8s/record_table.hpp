@@ -42,10 +42,13 @@ inline Service external_service(std::string_view name, std::string target) {
 }
 
 inline Endpoint endpoint(std::initializer_list<const char*> ips, std::string hostname = {}, std::string pod = {}) {
-  return {.addresses = addresses(ips), .hostname = std::move(hostname), .target_ref_name = std::move(pod)};
+  const auto all = addresses(ips);
+  return {.addresses = {all.begin(), all.end()}, .hostname = std::move(hostname), .target_ref_name = std::move(pod)};
 }
 inline Endpoint not_ready(std::initializer_list<const char*> ips) {
-  return {.addresses = addresses(ips), .ready = false, .hostname = {}, .target_ref_name = {}};
+  Endpoint made = endpoint(ips);
+  made.ready = false;
+  return made;
 }
 inline EndpointSlice slice(std::string_view name, std::string service, std::vector<EndpointPort> ports,
                            std::vector<Endpoint> endpoints) {
