@@ -31,11 +31,15 @@ std::vector<base::IpAddress> distinct_addresses(const ReadySlice& slice) {
   return addresses;
 }
 
-// What is in one sorted range and not in the other.
+// What is in one sorted list and not in the other.
 template <typename T>
 std::vector<T> difference(const std::vector<T>& a, const std::vector<T>& b) {
+  // A change is of an endpoint or two among up to a thousand.
+  const auto [first_a, first_b] = std::ranges::mismatch(a, b);
+  auto last_a = a.end();
+  for (auto last_b = b.end(); last_a != first_a && last_b != first_b && last_a[-1] == last_b[-1]; --last_b) --last_a;
   std::vector<T> only;
-  std::ranges::set_difference(a, b, std::back_inserter(only));
+  std::set_difference(first_a, last_a, first_b, b.end(), std::back_inserter(only));
   return only;
 }
 
@@ -166,12 +170,12 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
 
   // Names: those of endpoints that came or went, and with other ports those of all, for their SRV records.
   const bool all_changed = before.ports != after.ports || before.source_cluster != after.source_cluster;
-  const auto left = all_changed ? before.addresses : difference(before.addresses, after.addresses);
-  const auto came = all_changed ? after.addresses : difference(after.addresses, before.addresses);
+  const auto left = difference(before.addresses, after.addresses);
+  const auto came = difference(after.addresses, before.addresses);
   if (is_visible(service) || service.is_published) {
     std::vector<std::string>& names = touched(slice.service).names;
-    for (const auto& address : left) append_endpoint_names(before, address, names);
-    for (const auto& address : came) append_endpoint_names(after, address, names);
+    for (const auto& address : all_changed ? before.addresses : left) append_endpoint_names(before, address, names);
+    for (const auto& address : all_changed ? after.addresses : came) append_endpoint_names(after, address, names);
   }
   const bool is_headless = is_headless_service(service.packed);
   // When the whole Service waits to be looked at, it may have been headless when it was published: the names of ports
@@ -195,8 +199,8 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
   // Reverse names: those of addresses that came, went or are called something else.
   const auto new_addresses = distinct_addresses(after);
   if (has_reverse_names()) {
-    for (const auto& item : difference(before.addresses, after.addresses)) touched_addresses_.push_back(item.address);
-    for (const auto& item : difference(after.addresses, before.addresses)) touched_addresses_.push_back(item.address);
+    for (const auto& item : left) touched_addresses_.push_back(item.address);
+    for (const auto& item : came) touched_addresses_.push_back(item.address);
     const auto old_addresses = distinct_addresses(before);
     for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id);
     for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id);

@@ -13,22 +13,20 @@ namespace {
 // C library prints through its formatted output.
 
 bool parse_v4(std::string_view text, std::span<std::uint8_t, 4> octets) {
-  for (int i = 0; i < 4; ++i) {
-    if (i > 0) {
-      if (!text.starts_with('.')) return false;
-      text.remove_prefix(1);
-    }
-    std::size_t digits = 0;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (i > 0 && (at == end || *at++ != '.')) return false;
+    const char* const begin = at;
     unsigned value = 0;
-    for (; digits < text.size() && digits < 3 && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
-      value = value * 10 + static_cast<unsigned>(text[digits] - '0');
+    for (; at != end && at - begin < 3 && *at >= '0' && *at <= '9'; ++at) {
+      value = value * 10 + static_cast<unsigned>(*at - '0');
     }
     // No leading zeros: some would read them as octal.
-    if (digits == 0 || value > 255 || (digits > 1 && text[0] == '0')) return false;
-    octets[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(value);
-    text.remove_prefix(digits);
+    if (at == begin || value > 255 || (at - begin > 1 && *begin == '0')) return false;
+    octets[i] = static_cast<std::uint8_t>(value);
   }
-  return text.empty();
+  return at == end;
 }
 
 std::string print_v4(std::span<const std::uint8_t> octets, char separator) {
@@ -58,10 +56,8 @@ IpAddress IpAddress::v6(std::span<const std::uint8_t, 16> octets) {
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   IpAddress address;
-  if (!text.contains(':')) {
-    if (!parse_v4(text, std::span(address.octets_).first<4>())) return std::nullopt;
-    return address;
-  }
+  if (parse_v4(text, std::span(address.octets_).first<4>())) return address;
+  if (!text.contains(':')) return std::nullopt;
   std::array<char, INET6_ADDRSTRLEN> terminated{};
   if (text.size() >= terminated.size() || text.contains('\0')) return std::nullopt;
   std::ranges::copy(text, terminated.begin());
