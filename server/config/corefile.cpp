@@ -74,6 +74,7 @@ class Loader {
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
     if (block.options.autopath) check_autopath(block);
     check_companions();
+    check_log(block);
     if (block.options.k8s_external && block.options.kubernetes) check_transfers(block);
     kubernetes_at_.push_back(positions_["kubernetes"]);
     positions_.clear();
@@ -97,6 +98,18 @@ class Loader {
       faults_.fault(external->second,
                     "'k8s_external' needs 'kubernetes' in the same server block; add it there, for its zones");
     }
+  }
+
+  // Nothing is wrong with such a line but that it never says anything.
+  void check_log(const ServerBlock& block) {
+    if (block.options.metadata) return;
+    const auto shows_metadata = [](const LogOptions& log) {
+      return std::ranges::any_of(log.format.pieces(), [](const LogPiece& piece) {
+        return piece.field == LogField::metadata && !piece.text.starts_with("log/");
+      });
+    };
+    if (std::ranges::none_of(block.options.log, shows_metadata)) return;
+    faults_.warn(positions_.at("log"), "'log' shows metadata, which is always '-' without 'metadata' in its block");
   }
 
   // A zone of two directives is transferred as the first of them has it, as in CoreDNS: what falls through is missing.

@@ -47,6 +47,7 @@ struct DirectiveOptions {
   std::optional<HealthOptions> health;
   std::optional<PrometheusOptions> prometheus;
   std::optional<ErrorsOptions> errors;
+  std::vector<LogOptions> log;  // in file order
   std::optional<LoadbalanceOptions> loadbalance;
   std::optional<AutopathOptions> autopath;
   std::optional<CacheOptions> cache;

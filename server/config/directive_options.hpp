@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "server/config/fault.hpp"
+#include "server/config/log_format.hpp"
 #include "server/config/regular_expression.hpp"
 #include "zones/dns/domain_name.hpp"
 
@@ -112,6 +113,20 @@ struct ErrorsOptions {
   };
   std::vector<Consolidate> consolidate;  // the first that matches takes the message
   bool stacktrace = false;               // accepted without effect
+};
+
+/// `log [NAMES...] [FORMAT] { class CLASSES... }`; a block may have several, the first whose names cover a query
+/// counts.
+struct LogOptions {
+  struct Classes {
+    bool success = true;
+    bool denial = true;
+    bool error = true;
+    friend bool operator==(const Classes&, const Classes&) = default;
+  };
+  std::vector<dns::DomainName> names;  // never empty; the root is every name
+  LogFormat format;
+  Classes classes;
 };
 
 /// `loadbalance [round_robin | weighted FILE { reload DURATION }] { prefer CIDR... }`

@@ -23,6 +23,7 @@ void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBl
 void read_loop(const Statement& directive, OptionReader& reader, ServerBlock& block);
 // a file of their own each
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_log(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_transfer(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_k8s_external(const Statement& directive, OptionReader& reader, ServerBlock& block);

@@ -41,7 +41,7 @@ constexpr auto table = std::to_array<DirectiveRow>({
     {"shed"},
     {"prometheus", supported, forbidden, read_prometheus},
     {"errors", supported, forbidden, read_errors},
-    {"log"},
+    {"log", supported, all_count, read_log},
     {"dnstap"},
     {"local"},
     {"dns64"},

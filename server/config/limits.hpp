@@ -33,6 +33,8 @@ inline constexpr std::size_t transfer_targets_max = 64;
 inline constexpr std::size_t upstreams_max = 15;
 /// Addresses of the `bind` directives of one block: each is a socket of every worker.
 inline constexpr std::size_t bind_addresses_max = 256;
+/// A format of `log`: five times the Common Log Format with every label that there is.
+inline constexpr std::size_t log_format_octets_max = 1'024;
 /// Regular expressions of one Corefile: a compiled one is some kilobytes, and a nasty one several megabytes.
 inline constexpr std::size_t regular_expressions_max = 256;
 /// Quoted from the Corefile in a message.

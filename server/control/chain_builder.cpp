@@ -71,6 +71,7 @@ std::unique_ptr<Chain> ChainBuilder::build() {
   chain_ = std::make_unique<Chain>();
   chain_->rotates_answers = rotates_;
   chain_->errors = planned_.errors;
+  chain_->log = planned_.log;
   if (options_.metadata) chain_->metadata_zones = options_.metadata->zones;
   add_questions();
   add_zones();

@@ -1,16 +1,15 @@
 #include "server/control/logging.hpp"
 
-#include <spdlog/async.h>
-#include <spdlog/logger.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdio>
-#include <memory>
+#include <ctime>
+#include <mutex>
 #include <utility>
 
-#include "zones/base/guarded.hpp"
+#include "server/control/log_queue.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -44,84 +43,78 @@ void append_escaped(std::string& out, std::string_view text) {
 std::string make_line(base::LogLevel level, std::string_view message) {
   const auto prefix = prefix_of(level);
   std::string line;
-  line.reserve(prefix.size() + message.size());
+  line.reserve(prefix.size() + message.size() + 1);
   line += prefix;
   append_escaped(line, message.substr(0, log_line_size_max));
   if (line.size() > log_line_size_max) {
     line.resize(log_line_size_max - 3);
     line += "...";
   }
+  line += '\n';
   return line;
 }
 
-// One for the process: stdout is one.
+// "2026-01-31T12:00:00.000Z "
+std::string timestamp() {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const auto milliseconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 48> text{};
+  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text.data() + size, text.size() - size, ".%03dZ ", static_cast<int>(milliseconds));
+  return text.data();
+}
+
+// One for the process: stdout is one. It is never destroyed: a thread may wait for an output that nobody reads when the
+// process exits.
 class Output {
  public:
   static Output& instance() {
-    static Output output;
+    static Output& output = *new Output;
     return output;
   }
 
-  void set_timestamps(bool on) {
-    sink_->set_formatter(std::make_unique<spdlog::pattern_formatter>(on ? "%Y-%m-%dT%H:%M:%S.%eZ %v" : "%v",
-                                                                     spdlog::pattern_time_type::utc));
+  void set_timestamps(bool on) { timestamps_ = on; }
+  LogQueue& queue() { return queue_; }
+
+  void abandon() { is_abandoned_ = true; }
+
+  void write(std::string_view line) {
+    if (is_abandoned_) return;
+    const std::string stamp = timestamps_ ? timestamp() : std::string();
+    const std::scoped_lock lock(mutex_);
+    std::fwrite(stamp.data(), 1, stamp.size(), stdout);
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fflush(stdout);
   }
 
-  void write(const std::string& line) { events_->log(spdlog::level::info, spdlog::string_view_t(line)); }
-
-  void write_queued(const std::string& line) {
-    if (const auto queue = current_queue()) {
-      queue->logger->log(spdlog::level::info, spdlog::string_view_t(line));
+  void write_queued(std::string_view line) {
+    if (!queue_.is_running()) return write(line);
+    if (timestamps_) {
+      queue_.push(timestamp() + std::string(line));
     } else {
-      write(line);
-    }
-  }
-
-  std::uint64_t lost() const {
-    const auto queue = current_queue();
-    return lost_before_ + (queue ? queue->pool->overrun_counter() : 0);
-  }
-
-  void start_queue() {
-    queue_.with([this](std::shared_ptr<Queue>& queue) {
-      if (queue) return;
-      queue = std::make_shared<Queue>();
-      queue->pool = std::make_shared<spdlog::details::thread_pool>(log_queue_lines, 1);
-      queue->logger =
-          std::make_shared<spdlog::async_logger>("", sink_, queue->pool, spdlog::async_overflow_policy::overrun_oldest);
-    });
-  }
-
-  // The pool's destructor writes what is queued.
-  void stop_queue() {
-    if (const auto queue = queue_.with([](auto& current) { return std::exchange(current, nullptr); })) {
-      lost_before_ += queue->pool->overrun_counter();
+      queue_.push(line);
     }
   }
 
  private:
-  struct Queue {
-    std::shared_ptr<spdlog::details::thread_pool> pool;
-    std::shared_ptr<spdlog::async_logger> logger;
-  };
+  Output() : queue_(STDOUT_FILENO, mutex_) {}
 
-  std::shared_ptr<Queue> current_queue() const {
-    return queue_.with([](const auto& queue) { return queue; });
-  }
-
-  Output()
-      : sink_(std::make_shared<spdlog::sinks::stdout_sink_mt>()), events_(std::make_shared<spdlog::logger>("", sink_)) {
-    set_timestamps(false);
-  }
-
-  std::shared_ptr<spdlog::sinks::stdout_sink_mt> sink_;
-  std::shared_ptr<spdlog::logger> events_;
-  base::Guarded<std::shared_ptr<Queue>> queue_;
-  std::atomic<std::uint64_t> lost_before_{0};
+  std::mutex mutex_;
+  std::atomic<bool> timestamps_{false};
+  std::atomic<bool> is_abandoned_{false};  // whoever writes would wait as well
+  LogQueue queue_;
 };
 
 std::atomic<bool> debug_on{false};
 std::atomic<bool> quiet{false};
+thread_local bool is_worker = false;
+
+// How long the exit waits for an output that nobody reads.
+constexpr std::chrono::seconds shutdown_max{2};
 
 }  // namespace
 
@@ -129,16 +122,21 @@ void init_logging(const LoggingOptions& options) {
   quiet = options.quiet;
   debug_on = options.debug;
   Output::instance().set_timestamps(options.timestamps);
-  Output::instance().start_queue();
+  Output::instance().queue().start();
 }
 
-void shutdown_logging() { Output::instance().stop_queue(); }
+void shutdown_logging() {
+  if (!Output::instance().queue().stop(shutdown_max)) Output::instance().abandon();
+}
+
+void queue_lines_of_this_thread() { is_worker = true; }
 
 void set_debug_logging(bool on) { debug_on = on; }
 bool is_debug_logging() { return debug_on.load(std::memory_order_relaxed); }
 
 void log_message(base::LogLevel level, std::string_view message) {
   if (level == base::LogLevel::debug && !is_debug_logging()) return;
+  if (is_worker) return Output::instance().write_queued(make_line(level, message));
   Output::instance().write(make_line(level, message));
 }
 void log_debug(std::string_view message) { log_message(base::LogLevel::debug, message); }
@@ -150,8 +148,8 @@ void log_queued(base::LogLevel level, std::string_view message) {
   if (level == base::LogLevel::debug && !is_debug_logging()) return;
   Output::instance().write_queued(make_line(level, message));
 }
-void log_query(std::string_view line) { log_queued(base::LogLevel::info, line); }
-std::uint64_t lost_log_lines() { return Output::instance().lost(); }
+void log_query(std::string_view line) { Output::instance().write_queued(line); }
+std::uint64_t lost_log_lines() { return Output::instance().queue().lost(); }
 
 void print_startup(std::string_view text) {
   if (quiet) return;

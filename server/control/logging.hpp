@@ -1,11 +1,11 @@
 // What the server says to its operator, in CoreDNS's form: "[INFO] plugin/kubernetes: ...", one line each.
 //
-// Events are written at once by the caller. Query logs go through a queue with a thread of its own, because a reader
-// of our stdout that stops reading must not stop DNS: a full queue loses its oldest lines and counts them.
+// Events are written at once by the caller. What workers write goes through a queue with a thread of its own, because a
+// reader of our stdout that stops reading must not stop DNS: a full queue loses lines and counts them (log_queue.hpp).
 //
 // Threads: every function from any thread; init_logging() and shutdown_logging() from the main thread.
-// Limits: a line has at most log_line_size_max octets; the queue holds log_queue_lines lines; a LogLimiter holds
-//   log_limiter_keys_max keys.
+// Limits: a line has at most log_line_size_max octets; the queue is LogQueue's; a LogLimiter holds
+//   log_limiter_keys_max keys. shutdown_logging() waits two seconds for an output that nobody reads.
 // Security: control characters are escaped, so that no name or upstream can forge a line.
 #pragma once
 
@@ -23,8 +23,6 @@
 namespace fairlead::server {
 
 inline constexpr std::size_t log_line_size_max = 16 * 1024;
-/// A place takes 400 octets, used or not. Written at 400 ns a line, they are half a millisecond of work.
-inline constexpr std::size_t log_queue_lines = 1024;
 inline constexpr std::size_t log_limiter_keys_max = 256;
 
 struct LoggingOptions {
@@ -47,9 +45,12 @@ void log_warning(std::string_view message);
 void log_error(std::string_view message);
 void log_message(base::LogLevel level, std::string_view message);
 
-/// One line of the query log, at level INFO; never waits for the output.
+/// A line of the query log as it is, with its level and a newline at its end, and without control characters: what
+/// makes it has escaped them. Never waits for the output.
 void log_query(std::string_view line);
-/// Any line, through the same queue: for workers.
+/// From now on everything that this thread writes goes through the queue, in order: for workers.
+void queue_lines_of_this_thread();
+/// Any line, through the queue, on whatever thread.
 void log_queued(base::LogLevel level, std::string_view message);
 /// Lines that a full queue has lost so far.
 std::uint64_t lost_log_lines();

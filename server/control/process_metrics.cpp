@@ -10,6 +10,8 @@
 #include <sstream>
 #include <string>
 
+#include "server/control/logging.hpp"
+
 namespace fairlead::server {
 namespace {
 
@@ -77,6 +79,9 @@ void collect_open_files(std::vector<MetricFamily>& families) {
 }
 
 void collect(std::vector<MetricFamily>& families) {
+  add(families, MetricType::counter, "fairlead_log_lines_lost_total",
+      "Lines of the log that were lost because the output is read too slowly or not at all.",
+      static_cast<double>(lost_log_lines()));
   collect_stat(families);
   collect_open_files(families);
   add(families, MetricType::gauge, "process_max_fds", "Maximum number of open file descriptors.",

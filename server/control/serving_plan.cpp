@@ -259,6 +259,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
     if (!block.options.transfer.empty()) planned.transfers = plan->transfers;
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);
+    if (!block.options.log.empty()) planned.log = std::make_shared<const QueryLog>(block.options.log);
     if (block.options.loop) {
       planned.loop = std::make_shared<LoopProbe>(block.options.loop->zone);
       planned.loop->on_loop = [probe = planned.loop.get(), on_loop = context.on_loop](std::string client) {

@@ -23,6 +23,7 @@
 #include "server/control/notifier.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/handlers/loop_handler.hpp"
+#include "server/handlers/query_log.hpp"
 #include "server/handlers/transfer_handler.hpp"
 #include "server/net/listen_address.hpp"
 #include "server/query/worker_plan.hpp"
@@ -41,6 +42,7 @@ struct PlannedBlock {
   std::string cache_signature;
   std::vector<dns::DomainName> search_list;  // of `autopath`
   std::shared_ptr<ErrorLog> errors;
+  std::shared_ptr<const QueryLog> log;
   std::shared_ptr<LoopProbe> loop;
   std::shared_ptr<TransferGate> transfers;  // the process's; null without `transfer`
 };

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/control/logging.hpp"
+#include "server/handlers/query_log.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/worker_plan.hpp"
 #include "zones/base/published.hpp"
@@ -51,9 +52,12 @@ class TransferStream final : public ReplyStream {
         writer_(source.read_zone(context.query.qname, [wake = wake_] { (*wake)(); }), header_, question_, edns_),
         zone_(context.qname.view()),
         client_(context.origin.client_text()),
+        client_address_(context.origin.client_address()),
+        client_port_(context.origin.client_port()),
         qtype_(context.query.qtype),
         family_(context.origin.is_ipv4() ? Family::ipv4 : Family::ipv6),
         slots_(context.server != nullptr ? context.server->slots : nullptr),
+        query_log_(context.server != nullptr ? context.server->chain->log : nullptr),
         query_octets_(context.packet.size()),
         label_(label),
         received_(context.received) {}
@@ -72,7 +76,10 @@ class TransferStream final : public ReplyStream {
     if (Clock::now() - started_ > transfer_time_max) return give_up("it took too long", message);
     const base::ReadSection section;
     switch (writer_.advance(message)) {
-      case zones::TransferWriter::Step::message: octets_ += message.size(); return ReplyStream::Step::message;
+      case zones::TransferWriter::Step::message:
+        octets_ += message.size();
+        std::ranges::copy(message.first(dns::header_octets), last_header_.begin());
+        return ReplyStream::Step::message;
       case zones::TransferWriter::Step::working: return ReplyStream::Step::working;
       case zones::TransferWriter::Step::waiting: return ReplyStream::Step::waiting;
       case zones::TransferWriter::Step::end:
@@ -92,13 +99,18 @@ class TransferStream final : public ReplyStream {
   ReplyStream::Step give_up(std::string_view why, std::span<const std::uint8_t>& message) {
     has_ended_ = true;
     log("was given up after ", why);
-    count(Rcode::servfail);
-    if (octets_ > 0) return ReplyStream::Step::broken;
+    if (octets_ > 0) {
+      count(Rcode::servfail);
+      return ReplyStream::Step::broken;
+    }
     dns::MessageWriter writer(refusal_, refusal_.size());
     writer.begin(header_, question_, edns_);
     writer.set_rcode(Rcode::servfail);
     writer.set_extended_error({ExtendedError::other, "the zone cannot be read to its end"});
     message = writer.finish();
+    octets_ = message.size();
+    std::ranges::copy(message.first(dns::header_octets), last_header_.begin());
+    count(Rcode::servfail);
     return ReplyStream::Step::message;
   }
 
@@ -109,9 +121,29 @@ class TransferStream final : public ReplyStream {
   }
 
   void count(Rcode rcode) const {
-    if (slots_ == nullptr) return;
-    slots_->count_request(Proto::tcp, family_, qtype_, query_octets_, edns_ && edns_->dnssec_ok);
-    slots_->count_response(Proto::tcp, rcode, label_, octets_, Clock::now() - received_);
+    const auto duration = Clock::now() - received_;
+    if (slots_ != nullptr) {
+      slots_->count_request(Proto::tcp, family_, qtype_, query_octets_, edns_ && edns_->dnssec_ok);
+      slots_->count_response(Proto::tcp, rcode, label_, octets_, duration);
+    }
+    if (query_log_ == nullptr) return;
+    const dns::Query query{.header = header_,
+                           .qname = dns::NameView(std::span(question_).first(question_.size() - 4)),
+                           .qtype = qtype_,
+                           .qclass = dns::RRClass::in,
+                           .edns = edns_,
+                           .question = question_,
+                           .ixfr_serial = {}};
+    query_log_->write(
+        {.query = query,
+         .octets = query_octets_,
+         .transport = Transport::tcp,
+         .client = client_address_,
+         .client_port = client_port_},
+        {.message = octets_ > 0 ? std::span<const std::uint8_t>(last_header_) : std::span<const std::uint8_t>(),
+         .rcode = rcode,
+         .octets = octets_,
+         .duration = duration});
   }
 
   const TransferGate::Place place_;
@@ -122,14 +154,18 @@ class TransferStream final : public ReplyStream {
   zones::TransferWriter writer_;
   const dns::DomainName zone_;
   const std::string client_;
+  const base::IpAddress client_address_;
+  const std::uint16_t client_port_;
   const RRType qtype_;
   const Family family_;
   ZoneSlots* const slots_;
+  const std::shared_ptr<const QueryLog> query_log_;
   const std::size_t query_octets_;
   const PluginLabel label_;
   const Clock::time_point received_;
   Clock::time_point started_;
   std::size_t octets_ = 0;
+  std::array<std::uint8_t, dns::header_octets> last_header_{};  // of the last message
   bool has_ended_ = false;
   std::array<std::uint8_t, dns::udp_octets_classic> refusal_;
 };

@@ -22,10 +22,22 @@ base::IpAddress client_address(const sockaddr_storage& client) {
   return base::IpAddress::v6(octets);
 }
 
+std::uint16_t client_port(const sockaddr_storage& client) {
+  if (client.ss_family != AF_INET && client.ss_family != AF_INET6) return 0;
+  // The port stands at the same place in both.
+  return ntohs(reinterpret_cast<const sockaddr_in&>(client).sin_port);
+}
+
+std::optional<base::IpAddress> local_address(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return std::nullopt;
+  return client_address(address);
+}
+
 std::string client_text(const sockaddr_storage& client) {
   if (client.ss_family != AF_INET && client.ss_family != AF_INET6) return "?";
-  // The port stands at the same place in both.
-  const std::string port = ":" + std::to_string(ntohs(reinterpret_cast<const sockaddr_in&>(client).sin_port));
+  const std::string port = ":" + std::to_string(client_port(client));
   const base::IpAddress address = client_address(client);
   return (address.is_v4() ? address.to_string() : "[" + address.to_string() + "]") + port;
 }

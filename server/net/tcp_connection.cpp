@@ -24,6 +24,10 @@ class TcpTarget final : public ReplyTarget {
     if (const auto connection = connection_.lock()) connection->deliver(message);
   }
   std::string client_text() const override { return server::client_text(client_); }
+  std::optional<base::IpAddress> local_address() const override {
+    const auto connection = connection_.lock();
+    return connection ? connection->local_address() : std::nullopt;
+  }
 
  private:
   const std::weak_ptr<TcpConnection> connection_;
@@ -38,6 +42,8 @@ class TcpOrigin final : public Origin {
   bool is_ipv4() const override { return server::is_ipv4(connection_.client()); }
   base::IpAddress client_address() const override { return server::client_address(connection_.client()); }
   std::string client_text() const override { return server::client_text(connection_.client()); }
+  std::uint16_t client_port() const override { return server::client_port(connection_.client()); }
+  std::optional<base::IpAddress> local_address() const override { return connection_.local_address(); }
   bool stream(std::unique_ptr<ReplyStream> stream) override { return connection_.add_stream(std::move(stream)); }
   std::unique_ptr<ReplyTarget> keep() override {
     if (!connection_.add_pending()) return nullptr;
@@ -76,6 +82,11 @@ void TcpConnection::close() {
 void TcpConnection::finish() {
   finishing_ = true;
   if (!owes_reply()) close();
+}
+
+std::optional<base::IpAddress> TcpConnection::local_address() {
+  if (closed_) return std::nullopt;
+  return server::local_address(socket_.native_handle());
 }
 
 bool TcpConnection::add_pending() {

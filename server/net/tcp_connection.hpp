@@ -36,6 +36,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool is_overdue(TimePoint now) const { return now >= deadline_ && pending_ == 0; }
   TimePoint last_active() const { return last_active_; }
   const sockaddr_storage& client() const { return client_; }
+  std::optional<base::IpAddress> local_address();
 
   /// A query of this connection waits; tcp_pending_max.
   bool add_pending();

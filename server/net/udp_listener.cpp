@@ -38,6 +38,28 @@ void keep_source_address(msghdr& message) {
   }
 }
 
+// The address that the query was sent to, where the kernel has said so.
+std::optional<base::IpAddress> destination(msghdr message) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    sockaddr_storage address{};
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(header), sizeof(info));
+      address.ss_family = AF_INET;
+      reinterpret_cast<sockaddr_in&>(address).sin_addr = info.ipi_addr;
+      return client_address(address);
+    }
+    if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(header), sizeof(info));
+      address.ss_family = AF_INET6;
+      reinterpret_cast<sockaddr_in6&>(address).sin6_addr = info.ipi6_addr;
+      return client_address(address);
+    }
+  }
+  return std::nullopt;
+}
+
 // A client whose query waits: everything that a reply needs.
 class UdpTarget final : public ReplyTarget {
  public:
@@ -50,6 +72,13 @@ class UdpTarget final : public ReplyTarget {
     listener_->send(message, client_, client_size_, {control_.data(), control_size_});
   }
   std::string client_text() const override { return server::client_text(client_); }
+  std::optional<base::IpAddress> local_address() const override {
+    msghdr message{};
+    message.msg_control = const_cast<std::uint8_t*>(control_.data());
+    message.msg_controllen = control_size_;
+    const auto asked = destination(message);
+    return asked ? asked : listener_->local_address();
+  }
 
  private:
   const std::shared_ptr<UdpListener> listener_;
@@ -67,6 +96,11 @@ class UdpOrigin final : public Origin {
   bool is_ipv4() const override { return server::is_ipv4(client()); }
   base::IpAddress client_address() const override { return server::client_address(client()); }
   std::string client_text() const override { return server::client_text(client()); }
+  std::uint16_t client_port() const override { return server::client_port(client()); }
+  std::optional<base::IpAddress> local_address() const override {
+    const auto asked = destination(message_);
+    return asked ? asked : listener_.local_address();
+  }
   std::unique_ptr<ReplyTarget> keep() override {
     return std::make_unique<UdpTarget>(
         listener_.shared_from_this(), client(), message_.msg_namelen,
@@ -200,6 +234,8 @@ void UdpListener::receive() {
     if (static_cast<std::size_t>(count) < udp_batch) return;
   }
 }
+
+std::optional<base::IpAddress> UdpListener::local_address() { return server::local_address(socket_.native_handle()); }
 
 void UdpListener::send(std::span<const std::uint8_t> message, const sockaddr_storage& client, socklen_t client_size,
                        std::span<const std::uint8_t> control) {

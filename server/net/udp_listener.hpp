@@ -30,6 +30,8 @@ class UdpListener : public std::enable_shared_from_this<UdpListener> {
 
   void send(std::span<const std::uint8_t> message, const sockaddr_storage& client, socklen_t client_size,
             std::span<const std::uint8_t> control);
+  /// That of the socket, which may be a wildcard.
+  std::optional<base::IpAddress> local_address();
 
  private:
   class Batch;

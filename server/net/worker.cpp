@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 
+#include "server/control/logging.hpp"
 #include "zones/base/published.hpp"
 
 namespace fairlead::server {
@@ -20,6 +21,7 @@ void Worker::start() {
 
 void Worker::run() {
   const base::ReaderThread reader;
+  queue_lines_of_this_thread();
   io_.run();
 }
 

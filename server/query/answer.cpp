@@ -5,6 +5,7 @@
 
 #include "server/control/logging.hpp"
 #include "server/handlers/error_log.hpp"
+#include "server/handlers/query_log.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/metadata.hpp"
 #include "server/query/reply_copy.hpp"
@@ -81,16 +82,21 @@ void log_metadata(const QueryContext& context) {
                                         ": " + text);
 }
 
-void count(const QueryContext& context, std::size_t reply_octets) {
+// Metrics and the query log; an empty message is a reply that is not owed.
+void account(const QueryContext& context, std::span<const std::uint8_t> message) {
   // Questions of our own are part of the client's.
   if (context.alias_depth > 0) return;
   ZoneSlots* const slots = context.server != nullptr ? context.server->slots : context.plan->dropped_slots;
-  if (slots == nullptr) return;
-  const Proto proto = as_proto(context.origin);
-  slots->count_request(proto, as_family(context.origin), context.query.qtype, context.packet.size(),
-                       context.query.edns && context.query.edns->dnssec_ok);
-  slots->count_response(proto, context.writer.rcode(), context.answered_by, reply_octets,
-                        std::chrono::steady_clock::now() - context.received);
+  const QueryLog* const log = context.server != nullptr ? context.server->chain->log.get() : nullptr;
+  if (slots == nullptr && log == nullptr) return;
+  const auto duration = std::chrono::steady_clock::now() - context.received;
+  if (slots != nullptr && !message.empty()) {
+    const Proto proto = as_proto(context.origin);
+    slots->count_request(proto, as_family(context.origin), context.query.qtype, context.packet.size(),
+                         context.query.edns && context.query.edns->dnssec_ok);
+    slots->count_response(proto, context.writer.rcode(), context.answered_by, message.size(), duration);
+  }
+  if (log != nullptr) log->write(context, message, duration);
 }
 
 // A question of our own: no client, the reply goes to a function.
@@ -170,7 +176,7 @@ Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::s
   if (context.server != nullptr) {
     switch (handle(context)) {
       case Step::suspended: return {Outcome::suspended, {}};
-      case Step::dropped: return {Outcome::silence, {}};
+      case Step::dropped: account(context, {}); return {Outcome::silence, {}};
       default: break;
     }
   }
@@ -183,11 +189,11 @@ std::span<const std::uint8_t> finish(QueryContext& context) {
   if (context.rotate && context.writer.count(dns::Section::answer) > 1) {
     rotate_addresses(message, context.plan->next_rotation());
   }
+  account(context, message);
   if (!context.error.empty() && context.server != nullptr && context.server->chain->errors != nullptr) {
     context.server->chain->errors->report(context.writer.rcode(), context.query, context.error);
   }
   if (context.server != nullptr && context.server->chain->metadata_zones && is_debug_logging()) log_metadata(context);
-  count(context, message.size());
   return message;
 }
 

@@ -3,7 +3,7 @@
 //     intake       read_query(): a ladder of guards; faults are answered here
 //     routing      the longest matching zone of the listening address
 //     handling     the zone's chain, until a handler answers or takes the query away
-//     finishing    observers (cache), rotation, metrics, OPT, header
+//     finishing    observers (cache), rotation, OPT, header, metrics, logs
 //
 // Threads: a worker's, inside a base::ReadSection.
 // Limits: local answers neither wait nor allocate; only Outcome::suspended takes time.
@@ -32,7 +32,7 @@ struct Answer {
 Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::shared_ptr<WorkerPlan>& plan,
               std::size_t router, std::span<std::uint8_t> buffer);
 
-/// Observers, metrics, OPT and header of an answered query; gives the whole message.
+/// Observers, OPT, header, metrics and logs of an answered query; gives the whole message.
 std::span<const std::uint8_t> finish(QueryContext& context);
 
 /// Asks the handlers behind `handler` in the chain of the context's zone, as if the query had just come to them.

@@ -21,7 +21,8 @@ PendingQuery::PendingQuery(const QueryContext& from, std::unique_ptr<ReplyTarget
       target_(std::move(target)),
       transport_(from.origin.transport()),
       ipv4_(from.origin.is_ipv4()),
-      client_address_(from.origin.client_address()) {
+      client_address_(from.origin.client_address()),
+      client_port_(from.origin.client_port()) {
   ++plan_->pending_queries;
   context_.emplace(packet_, query_, writer_, static_cast<Origin&>(*this), plan_);
   context_->server = from.server;

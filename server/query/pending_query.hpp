@@ -36,6 +36,8 @@ class PendingQuery final : private Origin {
   bool is_ipv4() const override { return ipv4_; }
   base::IpAddress client_address() const override { return client_address_; }
   std::string client_text() const override { return target_->client_text(); }
+  std::uint16_t client_port() const override { return client_port_; }
+  std::optional<base::IpAddress> local_address() const override { return target_->local_address(); }
   std::unique_ptr<ReplyTarget> keep() override { return std::move(target_); }
 
   std::shared_ptr<WorkerPlan> plan_;
@@ -49,6 +51,7 @@ class PendingQuery final : private Origin {
   Transport transport_;
   bool ipv4_;
   base::IpAddress client_address_;
+  std::uint16_t client_port_;
 };
 
 }  // namespace fairlead::server

@@ -37,6 +37,8 @@ class ReplyTarget {
   virtual void deliver(std::span<const std::uint8_t> message) = 0;
   /// "10.244.0.7:43210", for logs.
   virtual std::string client_text() const = 0;
+  /// As Origin's.
+  virtual std::optional<base::IpAddress> local_address() const { return std::nullopt; }
 };
 
 /// The client side of a query, kept by the listener while handle() runs.
@@ -47,6 +49,10 @@ class Origin {
   virtual bool is_ipv4() const = 0;
   virtual base::IpAddress client_address() const = 0;
   virtual std::string client_text() const = 0;
+  /// 0 where there is no client: a question of our own.
+  virtual std::uint16_t client_port() const { return 0; }
+  /// Which of our addresses was asked, if that is known. It may take a system call.
+  virtual std::optional<base::IpAddress> local_address() const { return std::nullopt; }
   /// A target that outlives the Origin; nothing when too many queries are waiting already.
   virtual std::unique_ptr<ReplyTarget> keep() = 0;
   /// Sends a reply of many messages instead, behind others of the connection; false when it cannot. The query is then

@@ -21,12 +21,14 @@
 namespace fairlead::server {
 
 class ErrorLog;
+class QueryLog;
 
 /// The handlers of a server block and what holds for all of its answers.
 struct Chain {
   std::vector<std::unique_ptr<Handler>> handlers;
-  bool rotates_answers = false;      // loadbalance
-  std::shared_ptr<ErrorLog> errors;  // null without `errors`
+  bool rotates_answers = false;         // loadbalance
+  std::shared_ptr<ErrorLog> errors;     // null without `errors`
+  std::shared_ptr<const QueryLog> log;  // null without `log`
   /// Of `metadata`; nothing without the directive.
   std::optional<std::vector<dns::DomainName>> metadata_zones;
 };

@@ -52,7 +52,8 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "metadata\nreload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nloadbalance\nautopath\ncache\ntransfer\nk8s_"
+        "metadata\nreload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nlog\nloadbalance\nautopath\ncache\ntransfer"
+        "\nk8s_"
         "external\n"
         "kubernetes\nloop\nforward\n");
 }

@@ -23,6 +23,7 @@ const auto directives = std::to_array<DirectiveSyntax>({
     {"health", {"lameduck DURATION"}},
     {"prometheus", {"runtime_metrics", "tls FILE"}},
     {"errors", {"stacktrace", "consolidate DURATION REGEXP [LEVEL] [show_first]"}},
+    {"log", {"class all|success|denial|error..."}},
     {"loadbalance", {"reload DURATION", "prefer NETWORK..."}},
     {"cache",
      {"success CAPACITY [TTL] [MINTTL]", "denial CAPACITY [TTL] [MINTTL]", "prefetch AMOUNT [DURATION] [PERCENTAGE%]",
