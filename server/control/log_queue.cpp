@@ -87,19 +87,25 @@ class LogQueue::Handle {
   ~Handle() {
     if (ring_ != nullptr) ring_->close();
   }
-  LogRing* ring_of(const LogQueue* queue) const { return queue == queue_ ? ring_.get() : nullptr; }
-  void set(const LogQueue* queue, std::shared_ptr<LogRing> ring) {
+  LogRing* ring_of(std::uint64_t queue) const { return queue == queue_ ? ring_.get() : nullptr; }
+  void set(std::uint64_t queue, std::shared_ptr<LogRing> ring) {
     if (ring_ != nullptr) ring_->close();
     queue_ = queue;
     ring_ = std::move(ring);
   }
 
  private:
-  const LogQueue* queue_ = nullptr;
+  std::uint64_t queue_ = 0;
   std::shared_ptr<LogRing> ring_;
 };
 
-LogQueue::LogQueue(int descriptor, std::mutex& output) : descriptor_(descriptor), output_(output) {}
+LogQueue::LogQueue(int descriptor, std::mutex& output)
+    : number_([] {
+        static std::atomic<std::uint64_t> last{0};
+        return ++last;
+      }()),
+      descriptor_(descriptor),
+      output_(output) {}
 
 LogQueue::~LogQueue() {
   if (thread_.joinable()) stop(std::chrono::milliseconds::max());
@@ -130,10 +136,10 @@ bool LogQueue::push(std::string_view line) {
 
 LogRing& LogQueue::ring_of_this_thread() {
   thread_local Handle handle;
-  if (LogRing* const ring = handle.ring_of(this)) return *ring;
+  if (LogRing* const ring = handle.ring_of(number_)) return *ring;
   auto ring = std::make_shared<LogRing>();
   LogRing& made = *ring;
-  handle.set(this, ring);
+  handle.set(number_, ring);
   const std::scoped_lock lock(mutex_);
   rings_.push_back(std::move(ring));
   return made;

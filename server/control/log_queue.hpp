@@ -97,6 +97,7 @@ class LogQueue {
   void report_losses(bool is_quiet);
   std::uint64_t write(LogRing& ring) const;
 
+  const std::uint64_t number_;  // its threads' rings know it by that: an address may be another queue's next
   const int descriptor_;
   std::mutex& output_;
   std::atomic<bool> running_{false};

@@ -1,11 +1,13 @@
 #include "server/control/logging.hpp"
 
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cstdio>
-#include <ctime>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -54,19 +56,28 @@ std::string make_line(base::LogLevel level, std::string_view message) {
   return line;
 }
 
-// "2026-01-31T12:00:00.000Z "
-std::string timestamp() {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto milliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 48> text{};
-  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text.data() + size, text.size() - size, ".%03dZ ", static_cast<int>(milliseconds));
-  return text.data();
+// As make_line() made them, with their newline.
+constexpr const char* plain = "%v";
+constexpr const char* stamped = "%Y-%m-%dT%H:%M:%S.%eZ %v";
+
+std::unique_ptr<spdlog::pattern_formatter> formatter_of(const char* pattern) {
+  return std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc, "");
 }
+
+// stdout, for whoever may wait for it. The log queue writes to the same descriptor, under the same lock.
+class StdoutSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  StdoutSink() : base_sink(formatter_of(plain)) {}
+  std::mutex& mutex() { return mutex_; }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::fwrite(line.data(), 1, line.size(), stdout);
+  }
+  void flush_() override { std::fflush(stdout); }
+};
 
 // One for the process: stdout is one. It is never destroyed: a thread may wait for an output that nobody reads when the
 // process exits.
@@ -77,33 +88,39 @@ class Output {
     return output;
   }
 
-  void set_timestamps(bool on) { timestamps_ = on; }
+  void set_timestamps(bool on) {
+    // Not without need: the sink's lock may be held by who waits for a reader.
+    if (timestamps_.exchange(on) != on) sink_->set_formatter(formatter_of(on ? stamped : plain));
+  }
   LogQueue& queue() { return queue_; }
 
   void abandon() { is_abandoned_ = true; }
 
   void write(std::string_view line) {
-    if (is_abandoned_) return;
-    const std::string stamp = timestamps_ ? timestamp() : std::string();
-    const std::scoped_lock lock(mutex_);
-    std::fwrite(stamp.data(), 1, stamp.size(), stdout);
-    std::fwrite(line.data(), 1, line.size(), stdout);
-    std::fflush(stdout);
+    if (!is_abandoned_) events_.log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
   }
 
+  // spdlog's own queue has one lock for all who write, and costs them 1.1 us a line.
   void write_queued(std::string_view line) {
     if (!queue_.is_running()) return write(line);
-    if (timestamps_) {
-      queue_.push(timestamp() + std::string(line));
-    } else {
+    if (!timestamps_) {
       queue_.push(line);
+      return;
     }
+    thread_local const auto formatter = formatter_of(stamped);
+    const spdlog::details::log_msg message("", spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+    spdlog::memory_buf_t stamped_line;
+    formatter->format(message, stamped_line);
+    queue_.push({stamped_line.data(), stamped_line.size()});
   }
 
  private:
-  Output() : queue_(STDOUT_FILENO, mutex_) {}
+  Output() : sink_(std::make_shared<StdoutSink>()), events_("", sink_), queue_(STDOUT_FILENO, sink_->mutex()) {
+    events_.flush_on(spdlog::level::info);
+  }
 
-  std::mutex mutex_;
+  std::shared_ptr<StdoutSink> sink_;
+  spdlog::logger events_;
   std::atomic<bool> timestamps_{false};
   std::atomic<bool> is_abandoned_{false};  // whoever writes would wait as well
   LogQueue queue_;
