@@ -96,9 +96,30 @@ std::string_view to_string(ForwardFault fault) {
 }
 
 class Forwarder::Engine {
+  /// While functions of clients are called, or let go of: one of them may destroy the Forwarder.
+  class Busy {
+   public:
+    explicit Busy(Engine& engine) : engine_(engine) { ++engine_.busy_; }
+    ~Busy() { --engine_.busy_; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+   private:
+    Engine& engine_;
+  };
+
  public:
+  /// Destroys an engine, at once unless it is on the stack. After a reload the last query of the old plan owns it: the
+  /// reply to that query is its end.
+  static void dispose(std::unique_ptr<Engine> engine) {
+    if (engine->busy_ == 0) return;
+    engine->is_closing_ = true;
+    asio::io_context& io = engine->io_;
+    asio::post(io, [last = std::move(engine)] {});
+  }
+
   Engine(asio::io_context& io, ForwarderConfig config, std::vector<std::unique_ptr<Upstream>> upstreams)
-      : config_(std::move(config)), upstreams_(std::move(upstreams)), ticker_(io) {
+      : io_(io), config_(std::move(config)), upstreams_(std::move(upstreams)), ticker_(io) {
     if (upstreams_.size() > upstreams_max) upstreams_.resize(upstreams_max);
     if (!config_.concurrent) config_.concurrent = std::make_shared<std::atomic<std::uint32_t>>(0);
     HealthConfig health{.max_fails = config_.max_fails,
@@ -173,6 +194,7 @@ class Forwarder::Engine {
 
   void cancel(ForwardTicket ticket) {
     if (!waiters_.is_current(ticket.slot, ticket.generation)) return;
+    const Busy busy(*this);
     const std::uint32_t slot = waiters_.at(ticket.slot).question;
     const ForwardCallback dropped = remove_waiter(ticket.slot);
     Question& question = questions_.at(slot);
@@ -335,6 +357,7 @@ class Forwarder::Engine {
 
   void on_result(std::uint32_t slot, std::uint32_t tag, const UpstreamResult& result) {
     if (is_closing_) return;
+    const Busy busy(*this);
     const std::size_t upstream = tag & 0xf;
     UpstreamCounters& counters = upstreams_[upstream]->counters();
     if (result) {
@@ -496,12 +519,14 @@ class Forwarder::Engine {
     ticker_.expires_after(TimerWheel::tick);
     ticker_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error) {
       if (error || alive.expired()) return;
+      const Busy busy(*this);
       is_ticking_ = false;
       wheel_.advance(now(), [this](std::uint32_t slot) { on_due(slot); });
       if (!wheel_.is_empty()) start_ticker();
     });
   }
 
+  asio::io_context& io_;
   ForwarderConfig config_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::vector<std::shared_ptr<UpstreamHealth>> health_;
@@ -516,6 +541,7 @@ class Forwarder::Engine {
   std::uint32_t tries_max_ = 0;
   std::uint32_t robin_ = 0;
   double hedge_tokens_ = hedge_tokens_max;
+  std::uint32_t busy_ = 0;
   bool is_ticking_ = false;
   bool is_closing_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -545,7 +571,7 @@ Forwarder::Forwarder(asio::io_context& io, ForwarderConfig config) {
 }
 Forwarder::Forwarder(asio::io_context& io, ForwarderConfig config, std::vector<std::unique_ptr<Upstream>> upstreams)
     : engine_(std::make_unique<Engine>(io, std::move(config), std::move(upstreams))) {}
-Forwarder::~Forwarder() = default;
+Forwarder::~Forwarder() { Engine::dispose(std::move(engine_)); }
 
 std::expected<ForwardTicket, ForwardError> Forwarder::ask(const ForwardQuestion& question, ForwardCallback callback) {
   return engine_->ask(question, std::move(callback));

@@ -14,8 +14,8 @@
 // of concurrent queries (ForwarderConfig::concurrent). Counters may be read from other threads.
 // Limits: questions_in_flight_max, waiters_max, upstreams_max; every question ends within `deadline`.
 // Errors: ForwardError. Each callback is called exactly once unless it was cancelled, never from within ask() or
-// cancel(); the destructor calls what is left with `cancelled`. A callback may ask and cancel; it must not destroy the
-// forwarder.
+// cancel(); the destructor calls what is left with `cancelled`. A callback may ask and cancel; it may destroy the
+// forwarder, whose other callbacks are then called later.
 // Standards: RFC 1035 §7, RFC 6891 §6.2.2 (upstreams without EDNS), RFC 7766.
 #pragma once
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import dns
+from support import dns, fairlead
 from support.dns import Channel
 from support.kube import namespace, service
 from support.processes import Process, free_port, tool, wait_until
@@ -253,6 +253,27 @@ def test_a_resolv_conf_names_the_upstreams(scenario, upstream, tmp_path):
     path = tmp_path / "resolv.conf"
     path.write_text("search example.org\nnameserver 127.0.0.1\nnameserver ::1\n")
     server = scenario.server(f"forward example.net {path}\nforward . {upstream.target}")
+    assert server.ask("www.example.org").rcode == "NOERROR"
+
+
+@pytest.mark.parametrize("name", ["slow", "silent"])
+def test_a_reload_that_changes_the_upstreams_answers_what_waits_for_the_old_ones(scenario, upstream, name):
+    def corefile(number):
+        return fairlead.server_block(f"forward . {upstream.target} {{\n    max_concurrent {number}\n}}")
+
+    server = scenario.server(corefile=corefile(1000))
+    with Channel(server.port, timeout=DEADLINE_SECONDS + 5) as channel:
+        waiting = set()
+        for number in range(1001, 1004):
+            waiting.add(channel.send(f"{name}.example.org"))
+            server.write_corefile(corefile(number))
+            before = server.output().count("Reloading complete")
+            server.reload()
+            wait_until(lambda: server.output().count("Reloading complete") > before, 10, server.output)
+        while waiting:
+            identifier, answer = channel.receive()
+            waiting.remove(identifier)
+            assert answer.rcode == ("NOERROR" if name == "slow" else "SERVFAIL")
     assert server.ask("www.example.org").rcode == "NOERROR"
 
 

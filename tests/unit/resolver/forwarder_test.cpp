@@ -455,6 +455,39 @@ TEST_CASE("destruction calls every waiter once with `cancelled`") {
   for (const auto& outcome : outcomes) CHECK(outcome->calls == 1);
 }
 
+TEST_CASE("a callback may destroy the forwarder, in its call or when it is let go of") {
+  Fixture f;
+  f.config.max_connect_attempts = 1;
+  SUBCASE("with a reply") {}
+  SUBCASE("without one") { f.upstreams[0]->script = {}; }
+  SUBCASE("with a malformed one") {
+    f.upstreams[0]->script = [](const FakeUpstream::Received& query) {
+      Octets reply = test::answer_to(query.query);
+      reply.pop_back();
+      query.reply(reply);
+    };
+  }
+  f.make();
+  const auto other = f.start({.qname = "other.example."});
+  int calls = 0;
+  // What a query of an old plan is: the last owner of everything.
+  std::shared_ptr<Forwarder> owned(f.forwarder.release());
+  const dns::DomainName qname = test::name("www.example.");
+  Forwarder& forwarder = *owned;
+  bool in_call = false;
+  SUBCASE("in its call") { in_call = true; }
+  SUBCASE("afterwards") {}
+  REQUIRE(forwarder.ask({.qname = qname, .qtype = dns::RRType::a},
+                        [&calls, in_call, last = std::move(owned)](const ForwardResult&) mutable {
+                          ++calls;
+                          if (in_call) last.reset();
+                        }));
+  CHECK(run_until(f.io, [&] { return calls == 1 && other->calls == 1; }));
+  run_for(f.io, milliseconds(30));
+  CHECK(calls == 1);
+  CHECK(other->calls == 1);
+}
+
 TEST_CASE("a callback may ask the same question again and cancel another") {
   Fixture f;
   f.make();
