@@ -10,7 +10,8 @@ import pytest
 from support import dns, fairlead
 from support.dns import Channel
 from support.kube import namespace, service
-from support.processes import Process, free_port, tool, wait_until
+from support.processes import free_port, wait_until
+from support.unbound import Unbound
 from support.upstream import Reply, Upstream, address, nxdomain
 
 SLOW_SECONDS = 0.5
@@ -376,37 +377,8 @@ def test_two_servers_that_forward_to_each_other_are_a_loop_too(scenario):
 
 @pytest.fixture
 def unbound(tmp_path):
-    port = free_port()
-    configuration = tmp_path / "unbound.conf"
-    configuration.write_text(f"""
-server:
-    directory: "{tmp_path}"
-    chroot: ""
-    username: ""
-    pidfile: ""
-    use-syslog: no
-    interface: 127.0.0.1@{port}
-    access-control: 127.0.0.0/8 allow
-    do-daemonize: no
-    num-threads: 1
-    module-config: "iterator"
-    local-zone: "example.org." static
-    local-data: "example.org. 60 IN SOA ns.example.org. hostmaster.example.org. 1 7200 1800 86400 60"
-    local-data: "www.example.org. 300 IN A 192.0.2.7"
-    local-data: "www.example.org. 300 IN AAAA 2001:db8::7"
-    local-data: "mail.example.org. 300 IN MX 10 www.example.org."
-    local-data: "_sip._tcp.example.org. 300 IN SRV 1 2 5060 www.example.org."
-""" + "".join(f'    local-data: "big.example.org. 300 IN A 192.0.{n // 250}.{n % 250}"\n' for n in range(400)))
-    process = Process("unbound", [tool("unbound"), "-d", "-c", configuration], tmp_path)
-
-    def serves():
-        assert process.is_running(), process.output()
-        with contextlib.suppress(OSError):
-            return dns.ask(port, "www.example.org", timeout=0.5).answer
-
-    wait_until(serves, 20, lambda: f"unbound serves:\n{process.output()}")
-    yield port
-    process.stop()
+    with Unbound(tmp_path / "unbound") as running:
+        yield running.port
 
 
 def test_a_real_resolver_is_understood(scenario, unbound):

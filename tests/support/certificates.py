@@ -26,17 +26,18 @@ class Authority:
              self.certificate, "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
         )
 
-    def server(self, name, addresses=("127.0.0.1", "::1"), host_names=("localhost",)):
-        """Returns (certificate, key) of a server that is known by these addresses and host names."""
+    def server(self, name, addresses=("127.0.0.1", "::1"), host_names=("localhost",), days=DAYS):
+        """Returns (certificate, key) of a server that is known by these addresses and host names; with days=-1 one
+        that has expired."""
         names = [f"IP:{ipaddress.ip_address(address)}" for address in addresses]
         names += [f"DNS:{host_name}" for host_name in host_names]
-        return self._issue(name, f"/CN={name}", "serverAuth", names)
+        return self._issue(name, f"/CN={name}", "serverAuth", names, days)
 
     def client(self, user, group=None):
         """Returns (certificate, key) of a client; Kubernetes reads the user from CN and the group from O."""
         return self._issue(user, (f"/O={group}" if group else "") + f"/CN={user}", "clientAuth", [])
 
-    def _issue(self, name, subject, usage, alternative_names):
+    def _issue(self, name, subject, usage, alternative_names, days=DAYS):
         stem = name.replace(":", "_").replace("/", "_")
         key, request, certificate, extensions = (self.folder / f"{stem}.{end}" for end in ("key", "csr", "crt", "ext"))
         make_key(key)
@@ -47,7 +48,7 @@ class Authority:
         run(["openssl", "req", "-new", "-key", key, "-subj", subject, "-out", request])
         run(
             ["openssl", "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
-             "-days", DAYS, "-extfile", extensions, "-out", certificate]
+             "-days", days, "-extfile", extensions, "-out", certificate]
         )
         return certificate, key
 

@@ -1,4 +1,4 @@
-"""A DNS server that answers by script, over UDP and TCP: the upstream of forwarding tests.
+"""A DNS server that answers by script, over UDP and TCP, or TLS instead of TCP: the upstream of forwarding tests.
 
     with Upstream({"www.example.org.": address("192.0.2.7", ttl=60)}) as upstream:
         ... forward . 127.0.0.1:{upstream.port} ...
@@ -11,8 +11,10 @@ Names without a script are NXDOMAIN with an SOA; the root is answered, since hea
 import contextlib
 import ipaddress
 import socket
+import ssl
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 
 from support import dns
@@ -28,7 +30,7 @@ class Query:
     wire: bytes
     name: str  # as sent
     type: str
-    transport: str  # "udp" or "tcp"
+    transport: str  # "udp", "tcp" or "tls"
     source_port: int = 0
 
     @property
@@ -48,6 +50,8 @@ class Reply:
     identifier: int | None = None  # another than the query's
     question: str | None = None  # another name than the query's
     raw: bytes | None = None  # instead of all others
+    stream: bytes | None = None  # over TCP and TLS: written as it is, without a length
+    pace: float = 0.0  # over TCP and TLS: seconds between two octets
 
     def wire(self, query):
         if self.raw is not None:
@@ -102,13 +106,25 @@ def _rdata(type, data):
 
 
 class Upstream:
-    """One running server. `scripts` may be changed at any time; names are compared without case."""
+    """One running server. `scripts` may be changed at any time; names are compared without case.
 
-    def __init__(self, scripts=None, default=None, port=None):
+    With `tls`, a (certificate, key), the TCP port speaks TLS; with `clients`, an authority, to those alone who show a
+    certificate of it.
+    """
+
+    def __init__(self, scripts=None, default=None, port=None, tls=None, clients=None):
         self.scripts = dict(scripts or {})
         self.default = default or nxdomain(zone=".")
         self.asked = []  # Query objects, health checks left out
         self.port = port or free_port()
+        self.connections = 0  # accepted, and with TLS shaken hands with
+        self._tls = None
+        if tls:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(*tls)
+            if clients:
+                self._tls.load_verify_locations(clients.certificate)
+                self._tls.verify_mode = ssl.CERT_REQUIRED
         self._lock = threading.Lock()
         self._connections = set()
         self._closing = False
@@ -130,9 +146,15 @@ class Upstream:
                 (name is None or query.name.lower() == name.lower()) and type in (None, query.type)
                 and transport in (None, query.transport) for query in self.asked)
 
+    def cut(self):
+        """Ends every connection, as a server that restarts does."""
+        for channel in list(self._connections):
+            with contextlib.suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+
     def close(self):
         self._closing = True
-        for channel in (self._udp, self._tcp, *self._connections):
+        for channel in (self._udp, self._tcp, *list(self._connections)):
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
             channel.close()
@@ -167,15 +189,25 @@ class Upstream:
             return
         for reply in replies:
             if reply.delay:
-                timer = threading.Timer(reply.delay, self._send, (send, reply.wire(query)))
+                timer = threading.Timer(reply.delay, self._send, (send, reply, query))
                 timer.daemon = True
                 timer.start()
             else:
-                self._send(send, reply.wire(query))
+                self._send(send, reply, query)
 
-    def _send(self, send, wire):
+    def _send(self, send, reply, query):
         with contextlib.suppress(OSError):
-            send(wire)
+            if query.transport == "udp":
+                send(reply.wire(query))
+                return
+            wire = reply.wire(query)
+            stream = struct.pack("!H", len(wire)) + wire if reply.stream is None else reply.stream
+            if not reply.pace:
+                send(stream)
+                return
+            for octet in stream:
+                send(bytes([octet]))
+                time.sleep(reply.pace)
 
     def _serve_udp(self):
         while not self._closing:
@@ -198,14 +230,22 @@ class Upstream:
 
     def _serve_connection(self, connection, source_port):
         writing = threading.Lock()
+        transport = "tls" if self._tls else "tcp"
+        plain = connection
 
-        def send(wire):
+        def send(stream):
             with writing:
-                connection.sendall(struct.pack("!H", len(wire)) + wire)
+                connection.sendall(stream)
 
         with contextlib.suppress(OSError, ConnectionError):
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._connections.discard(plain)  # it has moved
+                self._connections.add(connection)
+            self.connections += 1
             while True:
                 length = struct.unpack("!H", dns.receive(connection, 2))[0]
-                self._answer(dns.receive(connection, length), "tcp", source_port, send)
+                self._answer(dns.receive(connection, length), transport, source_port, send)
+        self._connections.discard(plain)
         self._connections.discard(connection)
         connection.close()
