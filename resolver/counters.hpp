@@ -56,6 +56,8 @@ struct UpstreamCounters {
   base::Counter failures;                                // errors other than timeouts
   base::Counter truncated;                               // UDP replies with TC that were asked again over TCP
   base::Counter ignored_replies;                         // datagrams with a wrong id or question, or no reply at all
+  base::Counter tls_handshakes;                          // with certificates
+  base::Counter tls_resumptions;                         // with a ticket of an earlier connection
   base::Counter down;                                    // gauge: 1 while marked down
   base::Counter outstanding;                             // gauge
 };

@@ -21,6 +21,9 @@ using Octets = std::span<const std::uint8_t>;
 constexpr std::uint32_t tries_max = 64;
 /// The only upstream is asked again after this, in case the datagram was lost.
 constexpr std::chrono::seconds repeat_after{1};
+/// When every upstream refused at once, the second pass waits: one that restarts is back in a moment, and its clients
+/// need not see it.
+constexpr std::chrono::milliseconds pause_between_passes{250};
 /// Hedges towards upstreams that are alive but slow cost tokens, so that a slow upstream is not answered by twice the
 /// queries: one in ten queries on average, a hundred at once.
 constexpr double hedge_token_gain = 0.1;
@@ -31,6 +34,7 @@ TimePoint now() { return std::chrono::steady_clock::now(); }
 ForwardFault fault_of(UpstreamError error) {
   switch (error) {
     case UpstreamError::timed_out: return ForwardFault::timed_out;
+    case UpstreamError::tls_failed: return ForwardFault::tls_failed;
     case UpstreamError::bad_reply: return ForwardFault::bad_reply;
     case UpstreamError::cancelled: return ForwardFault::cancelled;
     case UpstreamError::busy:
@@ -55,6 +59,7 @@ struct Question {
   std::uint8_t flags = 0;
   Transport transport = Transport::udp;
   bool is_finishing = false;
+  bool is_pausing = false;  // between two passes over `order`
 
   std::uint32_t first_waiter = no_slot;
   std::uint32_t last_waiter = no_slot;
@@ -89,6 +94,7 @@ std::string_view to_string(ForwardFault fault) {
     case ForwardFault::no_healthy: return "no healthy upstream";
     case ForwardFault::timed_out: return "upstream timed out";
     case ForwardFault::unreachable: return "upstream unreachable";
+    case ForwardFault::tls_failed: return "no TLS with the upstream";
     case ForwardFault::bad_reply: return "upstream sent a malformed reply";
     case ForwardFault::cancelled: return "shutting down";
   }
@@ -238,7 +244,7 @@ class Forwarder::Engine {
     question.name_octets = static_cast<std::uint8_t>(asked.qname.size());
     question.flags = flags_of(asked, transport);
     question.transport = transport;
-    question.is_finishing = false;
+    question.is_finishing = question.is_pausing = false;
     question.first_waiter = question.last_waiter = no_slot;
     question.started = now();
     question.deadline = question.started + config_.deadline;
@@ -328,6 +334,11 @@ class Forwarder::Engine {
     Question& question = questions_.at(slot);
     const TimePoint at = now();
     if (at >= question.deadline) return give_up(slot);
+    if (question.is_pausing) {
+      question.is_pausing = false;
+      const auto next = next_upstream(question);
+      return next ? send(slot, *next, question.transport) : give_up(slot);
+    }
     hedge(slot, question);
     // Whatever came of it, the deadline stands.
     if (questions_.is_taken(slot)) schedule(slot, questions_.at(slot));
@@ -429,6 +440,11 @@ class Forwarder::Engine {
     ++question.tries_failed;
     const bool all_down = question.down_seen >= upstreams_.size();
     if (question.tries_failed < tries_max_ && !all_down && now() < question.deadline) {
+      const bool is_pass_over = question.position >= upstreams_.size();
+      if (is_pass_over && error == UpstreamError::unreachable && question.outstanding == 0) {
+        question.is_pausing = true;
+        return wheel_.schedule(slot, std::min(question.deadline, now() + pause_between_passes));
+      }
       if (const auto next = next_upstream(question)) return send(slot, *next, question.transport);
     }
     if (question.outstanding == 0) give_up(slot);

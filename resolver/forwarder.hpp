@@ -15,8 +15,8 @@
 // Limits: questions_in_flight_max, waiters_max, upstreams_max; every question ends within `deadline`.
 // Errors: ForwardError. Each callback is called exactly once unless it was cancelled, never from within ask() or
 // cancel(); the destructor calls what is left with `cancelled`. A callback may ask and cancel; it may destroy the
-// forwarder, whose other callbacks are then called later.
-// Standards: RFC 1035 §7, RFC 6891 §6.2.2 (upstreams without EDNS), RFC 7766.
+// forwarder, whose other callbacks are then called later. Standards: RFC 1035 §7, RFC 6891 §6.2.2 (upstreams without
+// EDNS), RFC 7766.
 #pragma once
 
 #include <atomic>
@@ -108,8 +108,9 @@ struct ForwardReply {
 enum class ForwardFault : std::uint8_t {
   too_many_concurrent,  // REFUSED, as CoreDNS 1.14; max_concurrent or our own limits
   no_healthy,           // SERVFAIL; all upstreams are down and failfast_all_unhealthy is set
-  timed_out,            // SERVFAIL; EDE 22 or 23 suit the last two
+  timed_out,            // SERVFAIL; EDE 22, and 23 for the others
   unreachable,          // SERVFAIL
+  tls_failed,           // SERVFAIL
   bad_reply,            // SERVFAIL
   cancelled,            // the forwarder is being destroyed
 };

@@ -29,6 +29,8 @@ inline constexpr std::size_t retired_channels_max = 16;
 /// Queries on the TLS connections of one upstream: far fewer than ids, so that a free one is found at once.
 inline constexpr std::size_t tls_outstanding_max = questions_in_flight_max;
 static_assert(tls_outstanding_max * 2 <= 65536);
+/// Queries that wait for a peer to read: several seconds of full load, beyond which it takes nothing.
+inline constexpr std::size_t tls_output_octets_max = 1024 * 1024;
 
 /// An answer above this size is forwarded and not cached: one entry must not push out a hundred others.
 inline constexpr std::size_t cache_entry_octets_max = 16 * 1024;

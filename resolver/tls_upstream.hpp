@@ -1,13 +1,12 @@
-// A DNS over TLS upstream: queries share one connection, replies come in any order.
-//
-// The .cpp is the only file of this folder that includes OpenSSL.
+// A DNS over TLS upstream: queries share one connection, which is opened anew when it ends, and resumed with the
+// session that the upstream gave last.
 //
 // Threads: as Upstream. A TlsClientContext is made once and may be used by every worker.
-// Limits: tls_outstanding_max queries of one upstream; retired_channels_max connections that are being replaced.
+// Limits: tls_outstanding_max queries of one upstream; retired_channels_max connections that are being replaced; ten
+// attempts a second at a connection that does not come about.
 // Errors: as Upstream; make_tls_client_context() says which file it could not use. A connection that the upstream
 // closed while it was in use is opened again once per query, unseen.
-// Security: TLS 1.2 or newer; the certificate must be valid for the configured name, or for the address without one.
-// Standards: RFC 7858, RFC 7766 §6.2.1.1 (pipelining) and §7 (out of order replies).
+// Security and standards: tls_connection.hpp.
 #pragma once
 
 #include <expected>

@@ -14,6 +14,7 @@ std::string_view to_string(UpstreamError error) {
   switch (error) {
     case UpstreamError::timed_out: return "timed out";
     case UpstreamError::unreachable: return "unreachable";
+    case UpstreamError::tls_failed: return "no TLS";
     case UpstreamError::bad_reply: return "bad reply";
     case UpstreamError::busy: return "too many outstanding queries";
     case UpstreamError::cancelled: return "cancelled";

@@ -45,6 +45,7 @@ struct UpstreamAddress {
 enum class UpstreamError : std::uint8_t {
   timed_out,    // no reply within the read timeout
   unreachable,  // connection refused or reset, no route, no socket
+  tls_failed,   // no handshake: a certificate that is not trusted, no common version
   bad_reply,    // the right id and question, then octets that do not parse
   busy,         // too many outstanding queries
   cancelled,    // the upstream is being destroyed
@@ -68,6 +69,9 @@ class Upstream {
   /// call.
   virtual void send(std::span<const std::uint8_t> query, Transport transport, Callback callback) = 0;
 
+  /// Why the last connection did not come about, in words; empty when nothing more is known than the error.
+  virtual std::string_view trouble() const { return {}; }
+
   const UpstreamAddress& address() const { return address_; }
   UpstreamCounters& counters() { return counters_; }
   const UpstreamCounters& counters() const { return counters_; }
@@ -80,7 +84,7 @@ class Upstream {
   UpstreamCounters counters_;
 };
 
-/// Certificates and CAs of DNS over TLS; made by make_tls_client_context() in tls_upstream.hpp.
+/// Certificates and CAs of DNS over TLS; made by make_tls_client_context() of tls_upstream.hpp.
 struct TlsClientContext;
 
 struct UpstreamConfig {

@@ -66,7 +66,7 @@ void read_upstream(const Word& word, OptionReader& reader, ForwardOptions& optio
     }
     row = *known;
     host = host.substr(separator + 3);
-    if (row.transport != Transport::dns) {
+    if (row.transport == Transport::https) {
       if (reader.is_not_yet(word.at, "forward", "TO", row.scheme)) return;
     }
   }
@@ -164,6 +164,29 @@ void read_tls(const Statement& option, ForwardOptions& options) {
   }
   if (count == 1 || count == 3) tls.ca_file = option.argument(count - 1).text;
   options.tls = std::move(tls);
+}
+
+// What TLS needs stands with the upstream or in the block, not in both.
+void check_tls(const Statement& directive, OptionReader& reader, const ForwardOptions& options) {
+  bool speaks_tls = false;
+  bool names_server = false;
+  const auto look_at = [&](const auto& upstream) {
+    if constexpr (requires { upstream.transport; }) {
+      speaks_tls = speaks_tls || upstream.transport != Transport::dns;
+      names_server = names_server || !upstream.tls_server_name.empty();
+    }
+  };
+  for (const auto& upstream : options.to) std::visit(look_at, upstream);
+  const SourcePosition at = directive.name().at;
+  if (names_server && !options.tls_server_name.empty()) {
+    reader.fault(at, "both 'tls_servername' and an upstream's '%NAME' name the server; write one of them");
+  }
+  if (!options.tls_server_name.empty() && !is_host_name(options.tls_server_name)) {
+    reader.fault(at, quote(options.tls_server_name) + " is not a server's name; write one such as 'dns.example.org'");
+  }
+  if (!speaks_tls && (options.tls || !options.tls_server_name.empty())) {
+    reader.warn(at, "'tls' and 'tls_servername' are without effect: no upstream is 'tls://'");
+  }
 }
 
 void read_from(const Word& word, OptionReader& reader, ForwardOptions& options) {
@@ -267,6 +290,7 @@ void read_forward(const Statement& directive, OptionReader& reader, ServerBlock&
   if (options.max_age > Duration::zero() && options.max_age < options.expire) {
     reader.fault(directive.name().at, "'max_age' is shorter than 'expire'; make it at least as long");
   }
+  check_tls(directive, reader, options);
   block.options.forward.push_back(std::move(options));
 }
 

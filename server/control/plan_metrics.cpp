@@ -39,7 +39,9 @@ ForwardSource make_forward_source(std::size_t block, std::size_t directive,
     const auto upstreams = forwarder.upstreams();
     source.upstreams.resize(upstreams.size());
     for (std::size_t i = 0; i < upstreams.size(); ++i) {
-      source.upstreams[i].to = upstreams[i]->address().to_string();
+      const resolver::UpstreamAddress& address = upstreams[i]->address();
+      source.upstreams[i].to = address.to_string();
+      source.upstreams[i].is_tls = address.protocol == resolver::UpstreamProtocol::tls;
       source.upstreams[i].workers.push_back(&upstreams[i]->counters());
     }
   }

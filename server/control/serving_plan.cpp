@@ -8,6 +8,7 @@
 #include "resolver/resolv_conf.hpp"
 #include "server/control/chain_builder.hpp"
 #include "server/control/logging.hpp"
+#include "server/control/watched_files.hpp"
 #include "server/handlers/forward_handler.hpp"
 #include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
@@ -124,10 +125,15 @@ std::string sign(const ServerBlock& block, const CacheOptions& options) {
   return signature.add(options.keep_ttl).text();
 }
 
-std::string sign(const resolver::ForwarderConfig& config, std::size_t block, std::size_t index) {
+std::string sign(const resolver::ForwarderConfig& config, const std::vector<WatchedFile>& files, std::size_t block,
+                 std::size_t index) {
   Signature signature;
   signature.add(block).add(index);
-  for (const auto& upstream : config.upstreams) signature.add(upstream.to_string());
+  // A certificate that was replaced is another one, whatever its file is called.
+  for (const auto& file : files) signature.add(file.path).add(file.digest);
+  for (const auto& upstream : config.upstreams) {
+    signature.add(upstream.to_string()).add(upstream.protocol).add(upstream.tls_server_name);
+  }
   return signature.add(config.policy)
       .add(config.force_tcp)
       .add(config.prefer_udp)
@@ -186,11 +192,21 @@ std::expected<void, std::string> plan_cluster(PlannedBlock& planned, const Servi
   return {};
 }
 
+std::vector<WatchedFile> certificate_files(const ForwardOptions& options) {
+  std::vector<WatchedFile> files;
+  if (!options.tls) return files;
+  for (const auto& path : {options.tls->certificate_file, options.tls->key_file, options.tls->ca_file}) {
+    if (!path.empty()) files.push_back(watch_file(path));
+  }
+  return files;
+}
+
 std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, std::size_t index) {
   for (const auto& options : planned.block->options.forward) {
+    const std::vector<WatchedFile> files = certificate_files(options);
     auto config = make_forwarder_config(options, std::make_shared<std::atomic<std::uint32_t>>(0));
     if (!config) return std::unexpected(to_string(options.at) + ": forward: " + config.error());
-    planned.forwarder_signatures.push_back(sign(*config, index, planned.forwarders.size()));
+    planned.forwarder_signatures.push_back(sign(*config, files, index, planned.forwarders.size()));
     planned.forwarders.push_back(std::move(*config));
   }
   return {};

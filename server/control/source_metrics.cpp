@@ -79,7 +79,7 @@ void collect_upstream(const std::string& proxy_name, const ForwardSource::Upstre
   }
   families.push_back(std::move(durations));
 
-  constexpr std::array<const char*, 2> transports{"udp", "tcp"};
+  const std::array<const char*, 2> transports{"udp", upstream.is_tls ? "tcp-tls" : "tcp"};
   for (std::size_t transport = 0; transport < transports.size(); ++transport) {
     const auto hits = sum(upstream.workers, [&](const Counters& worker) -> const base::Counter& {
       return worker.connection_cache_hits[transport];
@@ -110,6 +110,13 @@ void collect_upstream(const std::string& proxy_name, const ForwardSource::Upstre
   counter("fairlead_upstream_ignored_replies_total",
           "Datagrams from the upstream that answered none of our queries: late, forged or broken.",
           &Counters::ignored_replies);
+  if (upstream.is_tls) {
+    constexpr const char* help = "TLS handshakes with the upstream: in full, or resumed with an earlier ticket.";
+    add(families, MetricType::counter, "fairlead_upstream_tls_handshakes_total", help, with(labels, "resumed", "false"),
+        sum(upstream.workers, &Counters::tls_handshakes));
+    add(families, MetricType::counter, "fairlead_upstream_tls_handshakes_total", help, with(labels, "resumed", "true"),
+        sum(upstream.workers, &Counters::tls_resumptions));
+  }
   add(families, MetricType::gauge, "fairlead_upstream_outstanding", "Queries that the upstream has yet to answer.",
       labels, sum(upstream.workers, &Counters::outstanding));
   // Each worker checks for itself; they agree but for moments.

@@ -29,6 +29,7 @@ void collect_cache(const CacheSource& source, std::vector<MetricFamily>& familie
 struct ForwardSource {
   struct Upstream {
     std::string to;  // "10.0.0.10:53"
+    bool is_tls = false;
     std::vector<const resolver::UpstreamCounters*> workers;
   };
   std::string proxy_name = "forward";

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "resolver/resolv_conf.hpp"
+#include "resolver/tls_upstream.hpp"
 #include "server/handlers/cache_handler.hpp"
 #include "server/query/pending_query.hpp"
 
@@ -22,8 +23,13 @@ resolver::Policy make_policy(ForwardOptions::Policy policy) {
   return resolver::Policy::random;
 }
 
+resolver::UpstreamProtocol make_protocol(ForwardOptions::Transport transport) {
+  return transport == ForwardOptions::Transport::tls ? resolver::UpstreamProtocol::tls
+                                                     : resolver::UpstreamProtocol::dns;
+}
+
 std::expected<std::vector<resolver::UpstreamAddress>, std::string> resolve_upstream(
-    const ForwardOptions::Upstream& upstream) {
+    const ForwardOptions& options, const ForwardOptions::Upstream& upstream) {
   if (const auto* const file = std::get_if<ForwardOptions::ResolvConf>(&upstream)) {
     return resolver::read_resolv_conf(file->path);
   }
@@ -31,7 +37,10 @@ std::expected<std::vector<resolver::UpstreamAddress>, std::string> resolve_upstr
     const auto parsed = base::IpAddress::parse(address->endpoint.address);
     if (!parsed) return std::unexpected("'" + address->endpoint.address + "' is not an address that can be asked");
     return std::vector<resolver::UpstreamAddress>{
-        {.address = *parsed, .port = address->endpoint.port, .protocol = {}, .tls_server_name = {}}};
+        {.address = *parsed,
+         .port = address->endpoint.port,
+         .protocol = make_protocol(address->transport),
+         .tls_server_name = address->tls_server_name.empty() ? options.tls_server_name : address->tls_server_name}};
   }
   return std::unexpected("'" + std::get<ForwardOptions::Host>(upstream).name +
                          "' is a host name; write the address of the upstream");
@@ -43,7 +52,7 @@ std::expected<resolver::ForwarderConfig, std::string> make_forwarder_config(
     const ForwardOptions& options, std::shared_ptr<std::atomic<std::uint32_t>> concurrent) {
   resolver::ForwarderConfig config;
   for (const auto& upstream : options.to) {
-    auto addresses = resolve_upstream(upstream);
+    auto addresses = resolve_upstream(options, upstream);
     if (!addresses) return std::unexpected(std::move(addresses.error()));
     for (auto& address : *addresses) {
       const bool known = std::ranges::find(config.upstreams, address) != config.upstreams.end();
@@ -66,6 +75,16 @@ std::expected<resolver::ForwarderConfig, std::string> make_forwarder_config(
   config.failover_rcodes = options.failover_rcodes;
   config.expire = options.expire;
   config.max_age = options.max_age;
+  const bool speaks_tls = std::ranges::any_of(
+      config.upstreams, [](const auto& upstream) { return upstream.protocol == resolver::UpstreamProtocol::tls; });
+  if (speaks_tls) {
+    // Loaded for those who need it alone: the system's CAs cost 30 ms.
+    const auto files = options.tls.value_or(ForwardOptions::Tls{});
+    auto context = resolver::make_tls_client_context(
+        {.certificate_file = files.certificate_file, .key_file = files.key_file, .ca_file = files.ca_file});
+    if (!context) return std::unexpected(std::move(context.error()));
+    config.tls = std::move(*context);
+  }
   return config;
 }
 
@@ -134,7 +153,10 @@ std::string ForwardHandler::metadata(const QueryContext& context, std::string_vi
 
 std::string ForwardHandler::upstream_text(const resolver::ForwardError& error) const {
   if (!error.upstream || *error.upstream >= forwarder_->upstreams().size()) return {};
-  return forwarder_->upstreams()[*error.upstream]->address().to_string();
+  const resolver::Upstream& upstream = *forwarder_->upstreams()[*error.upstream];
+  std::string text = upstream.address().to_string();
+  if (!upstream.trouble().empty()) text += ": " + std::string(upstream.trouble());
+  return text;
 }
 
 void ForwardHandler::write_failure(QueryContext& context, const resolver::ForwardError& error, std::string upstream) {

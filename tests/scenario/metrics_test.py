@@ -154,6 +154,7 @@ def test_the_pages_of_the_directives_name_every_metric_and_no_other(scenario, up
     cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"))
     server = scenario.server(f"""cache
 autopath {tmp_path}/resolv.conf
+forward example.net tls://{upstream.target}
 forward . {upstream.target}""", cluster, f"pods verified\nsnapshot {tmp_path}/snapshot")
     assert server.ask("www.shop.svc.cluster.local").rcode == "NOERROR"
     with Channel(server.port) as channel:

@@ -28,7 +28,7 @@ using test::run_until;
 // A key and a certificate for dns.test and 127.0.0.1 that signs itself, in a directory of its own.
 class Certificate {
  public:
-  Certificate() {
+  explicit Certificate(long valid_seconds = 3600) {
     char path[] = "/tmp/fairlead-tls-XXXXXX";
     REQUIRE(::mkdtemp(path) != nullptr);
     directory_ = path;
@@ -37,7 +37,7 @@ class Certificate {
     X509_set_version(x509, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
     X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+    X509_gmtime_adj(X509_getm_notAfter(x509), valid_seconds);
     X509_set_pubkey(x509, pkey);
     X509_NAME* const subject = X509_get_subject_name(x509);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("dns.test"), -1, -1,
@@ -146,9 +146,10 @@ struct Outcome {
 };
 
 struct Fixture {
-  Fixture() : server(io, certificate) { make(); }
+  explicit Fixture(long valid_seconds = 3600) : certificate(valid_seconds), server(io, certificate) { make(); }
   void make(const std::string& server_name = "dns.test", bool with_ca = true,
-            milliseconds read_timeout = milliseconds(300), milliseconds expire = milliseconds(10000)) {
+            milliseconds read_timeout = milliseconds(300), milliseconds expire = milliseconds(10000),
+            milliseconds max_age = milliseconds(0)) {
     auto made = make_tls_client_context(
         {.certificate_file = {}, .key_file = {}, .ca_file = with_ca ? certificate.certificate() : std::string()});
     REQUIRE(made);
@@ -158,7 +159,7 @@ struct Fixture {
                                                   .tls_server_name = server_name},
                                       .read_timeout = read_timeout,
                                       .expire = expire,
-                                      .max_age = {},
+                                      .max_age = max_age,
                                       .source_address = {},
                                       .tls = *made});
   }
@@ -210,9 +211,11 @@ TEST_CASE("the certificate must be valid for the name, or for the address withou
   f.make("");
   CHECK_FALSE(f.ask()->error);
   f.make("other.test");
-  CHECK(f.ask()->error == UpstreamError::unreachable);
+  CHECK(f.ask()->error == UpstreamError::tls_failed);
+  CHECK(f.upstream->trouble() == "hostname mismatch, the certificate is not for other.test");
   f.make("dns.test", false);
-  CHECK(f.ask()->error == UpstreamError::unreachable);
+  CHECK(f.ask()->error == UpstreamError::tls_failed);
+  CHECK(f.upstream->trouble().starts_with("self"));  // "self-signed certificate", in OpenSSL's spelling of the day
   CHECK_FALSE(make_tls_client_context({.certificate_file = {}, .key_file = {}, .ca_file = "/nonexistent"}));
 }
 
@@ -282,7 +285,9 @@ TEST_CASE("a server that never shakes hands and a closed port end the query") {
                         .tls = *context};
   f.upstream = make_upstream(f.io, config);
   CHECK(f.ask()->error == UpstreamError::timed_out);
+  CHECK(f.upstream->trouble() == "no handshake in time");
   mute.close();
+  run_for(f.io, milliseconds(150));
   CHECK(f.ask()->error == UpstreamError::unreachable);
 }
 
@@ -312,6 +317,131 @@ TEST_CASE("destruction ends TLS queries as cancelled, each callback once") {
     CHECK(outcome->calls == 1);
     CHECK(outcome->error == UpstreamError::cancelled);
   }
+}
+
+TEST_CASE("a connection that is opened anew resumes the session of the last one") {
+  Fixture f;
+  SUBCASE("TLS 1.3") {}
+  SUBCASE("TLS 1.2") { SSL_CTX_set_max_proto_version(f.server.context.native_handle(), TLS1_2_VERSION); }
+  const UpstreamCounters& counters = f.upstream->counters();
+  for (int i = 0; i < 4; ++i) {
+    CHECK_FALSE(f.ask()->error);
+    f.server.open.back().lock()->close();
+    run_for(f.io, milliseconds(20));
+  }
+  CHECK(f.server.connections == 4);
+  CHECK(counters.tls_handshakes.value() == 1);
+  CHECK(counters.tls_resumptions.value() == 3);
+}
+
+TEST_CASE("a session whose tickets the server no longer knows is followed by a full handshake") {
+  Fixture f;
+  CHECK_FALSE(f.ask()->error);
+  f.server.open.back().lock()->close();
+  run_for(f.io, milliseconds(20));
+  std::array<unsigned char, 80> keys{};  // as after a restart
+  SSL_CTX_set_tlsext_ticket_keys(f.server.context.native_handle(), keys.data(), keys.size());
+  CHECK_FALSE(f.ask()->error);
+  CHECK(f.upstream->counters().tls_handshakes.value() == 2);
+}
+
+TEST_CASE("an expired certificate is refused by name, and not shaken hands with again at once") {
+  Fixture f(-60);
+  CHECK(f.ask()->error == UpstreamError::tls_failed);
+  CHECK(f.upstream->trouble() == "certificate has expired");
+  for (int i = 0; i < 20; ++i) CHECK(f.ask()->error == UpstreamError::tls_failed);
+  CHECK(f.server.connections < 3);
+}
+
+TEST_CASE("a connection older than max_age is replaced, and its queries are answered") {
+  Fixture f;
+  f.make("dns.test", true, milliseconds(1000), milliseconds(10000), milliseconds(60));
+  Octets held;
+  FakeTlsServer::Connection* holder = nullptr;
+  f.server.script = [&](FakeTlsServer::Connection& connection, const Octets& query) {
+    if (holder) return connection.reply(test::answer_to(query));
+    holder = &connection;
+    held = query;
+  };
+  const auto first = f.send();
+  CHECK(run_until(f.io, [&] { return holder != nullptr; }));
+  run_for(f.io, milliseconds(150));
+  CHECK_FALSE(f.ask()->error);
+  CHECK(f.server.connections == 2);
+  CHECK(first->calls == 0);
+  holder->reply(test::answer_to(held));
+  CHECK(run_until(f.io, [&] { return first->calls == 1; }));
+  CHECK_FALSE(first->error);
+  run_for(f.io, milliseconds(200));
+  for (const auto& connection : f.server.open) CHECK(connection.expired());
+}
+
+TEST_CASE("garbage instead of TLS, and inside of it, ends queries and not the server") {
+  Fixture f;
+  SUBCASE("instead of a handshake") {
+    tcp::acceptor rude(f.io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    std::vector<std::shared_ptr<tcp::socket>> sockets;
+    const Octets garbage(4000, 0x5a);
+    rude.async_accept([&](const boost::system::error_code& error, tcp::socket socket) {
+      if (error) return;
+      sockets.push_back(std::make_shared<tcp::socket>(std::move(socket)));
+      asio::write(*sockets.back(), asio::buffer(garbage));
+    });
+    auto context =
+        make_tls_client_context({.certificate_file = {}, .key_file = {}, .ca_file = f.certificate.certificate()});
+    UpstreamAddress address = f.upstream->address();
+    address.port = rude.local_endpoint().port();
+    f.upstream = make_upstream(f.io, {.address = address, .max_age = {}, .source_address = {}, .tls = *context});
+    CHECK(f.ask()->error == UpstreamError::tls_failed);
+    CHECK_FALSE(f.upstream->trouble().empty());
+  }
+  SUBCASE("instead of messages") {
+    f.server.script = [](FakeTlsServer::Connection& connection, const Octets&) {
+      boost::system::error_code ignored;
+      for (int i = 0; i < 20; ++i) asio::write(connection.stream, asio::buffer(Octets(9000, 0x5a)), ignored);
+    };
+    CHECK(f.ask()->error == UpstreamError::timed_out);
+    f.server.script = [](FakeTlsServer::Connection& connection, const Octets& query) {
+      connection.reply(test::answer_to(query));
+    };
+    run_for(f.io, milliseconds(150));
+    CHECK_FALSE(f.ask()->error);
+    CHECK(f.server.connections == 2);
+  }
+  SUBCASE("an octet at a time") {
+    auto timer = std::make_shared<asio::steady_timer>(f.io);
+    std::function<void(FakeTlsServer::Connection&)> drip = [&](FakeTlsServer::Connection& connection) {
+      boost::system::error_code error;
+      asio::write(connection.stream, asio::buffer(Octets(1, 0)), error);
+      timer->expires_after(milliseconds(20));
+      if (!error)
+        timer->async_wait([&](const boost::system::error_code& ended) {
+          if (!ended) drip(connection);
+        });
+    };
+    f.server.script = [&](FakeTlsServer::Connection& connection, const Octets&) { drip(connection); };
+    CHECK(f.ask()->error == UpstreamError::timed_out);
+    timer->cancel();
+    run_for(f.io, milliseconds(20));
+  }
+}
+
+TEST_CASE("a server that stops reading takes a bounded amount of queries") {
+  Fixture f;
+  f.ask();
+  f.server.script = [](FakeTlsServer::Connection& connection, const Octets&) {
+    // Reads no more: the next read is never asked for.
+    connection.stream.next_layer().release();
+  };
+  std::vector<std::shared_ptr<Outcome>> outcomes;
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 2000; ++i) outcomes.push_back(f.send("a-name-that-fills-the-buffers-sooner.example."));
+    f.io.restart();
+    f.io.run_for(milliseconds(2));
+  }
+  CHECK(run_until(f.io, [&] { return std::ranges::all_of(outcomes, [](const auto& o) { return o->calls == 1; }); }));
+  CHECK(std::ranges::any_of(outcomes, [](const auto& o) { return o->error == UpstreamError::busy; }));
+  CHECK(f.upstream->counters().outstanding.value() == 0);
 }
 
 TEST_CASE("a forwarder asks tls:// upstreams") {

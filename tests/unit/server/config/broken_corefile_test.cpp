@@ -169,8 +169,10 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "as '/etc/resolv.conf'\n"},
     {"forward . dns.example.org",
      "Corefile:2: 'TO a host name' of 'forward' is not supported by this version yet; write its IP address\n"},
-    {"forward . tls://9.9.9.9",
-     "Corefile:2: 'TO tls://' of 'forward' is not supported by this version yet; forward to plain DNS\n"},
+    {"forward . tls://9.9.9.9%dns.quad9.net {\ntls_servername dns.quad9.net\n}",
+     "Corefile:2: both 'tls_servername' and an upstream's '%NAME' name the server; write one of them\n"},
+    {"forward . tls://9.9.9.9 {\ntls_servername dns..net\n}",
+     "Corefile:2: 'dns..net' is not a server's name; write one such as 'dns.example.org'\n"},
     {"forward . grpc://9.9.9.9",
      "Corefile:2: 'forward' cannot speak 'grpc://'; write an IP address, 'dns://' or a file such as "
      "'/etc/resolv.conf'\n"},
@@ -190,8 +192,7 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"forward . 10.0.0.1 {\nhealth_check 5s domain a..b\n}",
      "Corefile:3: 'a..b' is not a domain name: empty label; write one such as 'example.org'\n"},
     {"forward . 10.0.0.1 {\nmax_age 1s\n}",
-     "Corefile:2: 'max_age' is shorter than 'expire'; make it at least as long\n"
-     "Corefile:3: 'max_age' of 'forward' is not supported by this version yet; remove the line\n"},
+     "Corefile:2: 'max_age' is shorter than 'expire'; make it at least as long\n"},
     {"forward . 10.0.0.1 {\nread_timeout 0s\n}",
      "Corefile:3: 'read_timeout' of 'forward' is not supported by this version yet; remove the line\n"
      "Corefile:3: the duration '0s' is too short; write '1ns' or more\n"},

@@ -107,7 +107,7 @@ TEST_CASE("forwarders and upstreams are shown under CoreDNS's names, of several 
   one.outstanding.set(9);
   one.down.set(1);
   two.down.set(1);
-  const ForwardSource source{"forward", {&forward}, {{"10.0.0.10:53", {&one, &two}}}};
+  const ForwardSource source{"forward", {&forward}, {{"10.0.0.10:53", false, {&one, &two}}}};
   MetricsRegistry registry;
   const auto first = registry.add_collector([&](auto& families) { collect_forward(source, families); });
   const auto second = registry.add_collector([&](auto& families) { collect_forward(source, families); });
@@ -132,6 +132,24 @@ TEST_CASE("forwarders and upstreams are shown under CoreDNS's names, of several 
   CHECK(page.find(R"(rcode="SERVFAIL")") == std::string::npos);
   const std::string of_one = scrape([&](auto& families) { collect_forward(source, families); });
   check_lines(of_one, {"fairlead_upstream_down{" + to + "} 1", "fairlead_upstream_outstanding{" + to + "} 9"});
+}
+
+TEST_CASE("handshakes are counted for TLS upstreams alone, whose protocol is tcp-tls") {
+  resolver::ForwardCounters forward;
+  resolver::UpstreamCounters one, two;
+  one.tls_handshakes.add(1);
+  two.tls_handshakes.add(2);
+  two.tls_resumptions.add(4);
+  one.connection_cache_hits[1].add(5);
+  const auto page = [&](bool is_tls) {
+    const ForwardSource source{"forward", {&forward}, {{"10.0.0.10:853", is_tls, {&one, &two}}}};
+    return scrape([&](auto& families) { collect_forward(source, families); });
+  };
+  const std::string to = R"(proxy_name="forward",to="10.0.0.10:853")";
+  const std::string name = "fairlead_upstream_tls_handshakes_total";
+  check_lines(page(true), {name + "{" + to + R"(,resumed="false"} 3)", name + "{" + to + R"(,resumed="true"} 4)",
+                           "coredns_proxy_conn_cache_hits_total{" + to + R"(,proto="tcp-tls"} 5)"});
+  CHECK(page(false).find(name) == std::string::npos);
 }
 
 TEST_CASE("a cluster's state is shown") {

@@ -1,0 +1,31 @@
+#include "server/control/watched_files.hpp"
+
+#include <array>
+#include <fstream>
+#include <string_view>
+
+#include "server/config/digest.hpp"
+
+namespace fairlead::server {
+namespace {
+
+std::string digest_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return {};
+  std::string text;
+  std::array<char, 16 * 1024> chunk;
+  while (text.size() < watched_octets_max && file.read(chunk.data(), chunk.size()).gcount() > 0) {
+    text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  const std::string_view part = text;
+  return sha512_hex({&part, 1});
+}
+
+}  // namespace
+
+WatchedFile watch_file(std::string path) {
+  std::string digest = digest_of(path);
+  return {.path = std::move(path), .digest = std::move(digest)};
+}
+
+}  // namespace fairlead::server
