@@ -1,7 +1,10 @@
 #include "resolver/cache.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
+#include <string_view>
 
 #include "resolver/cache_share.hpp"
 #include "resolver/question_key.hpp"
@@ -16,6 +19,8 @@ using dns::Section;
 constexpr std::uint32_t ttl_fallback = 5;
 /// A refresh that nobody reported back is forgotten after this: longer than any question is in flight.
 constexpr std::chrono::seconds refresh_forgotten_after{10};
+/// RFC 9520 §3.2: a resolution failure is remembered for a second at least.
+constexpr std::chrono::seconds failure_recheck_min{1};
 
 QuestionKey key_of(const CacheKey& key) {
   std::uint8_t flags = 0;
@@ -31,6 +36,10 @@ std::int64_t whole_seconds(base::Duration duration) {
 // Seconds that are left; zero and below: out of date.
 std::int64_t ttl_left(const CacheEntry& entry, base::TimePoint now) {
   return std::int64_t{entry.ttl} - whole_seconds(now - entry.stored);
+}
+
+bool is_failure(std::uint16_t rcode) {
+  return static_cast<dns::Rcode>(rcode) == dns::Rcode::servfail || static_cast<dns::Rcode>(rcode) == dns::Rcode::notimp;
 }
 
 struct Verdict {
@@ -65,13 +74,10 @@ class Cache::Store {
       write(entry, wants_ad, static_cast<std::uint32_t>(left), out);
       return refresh ? CacheOutcome::hit_refresh : CacheOutcome::hit;
     }
-    const CacheConfig::ServeStale& stale = *config_.serve_stale;  // find() gives nothing out of date without it
-    if (stale.verify) {
-      // Without failure_recheck every client verifies, as in CoreDNS.
-      if (stale.failure_recheck == base::Duration(0) || begin_refresh(entry, now)) return CacheOutcome::stale_verify;
-    }
-    write_stale(entry, wants_ad, out);
-    if (stale.verify || !begin_refresh(entry, now)) return CacheOutcome::hit;
+    // find() gives nothing out of date without serve_stale. While upstreams are known to fail nobody waits for them.
+    if (config_.serve_stale->verify && !entry.refresh_failed) return CacheOutcome::stale_verify;
+    write_stale(entry, wants_ad, -left, out);
+    if (!begin_refresh(entry, now)) return CacheOutcome::hit;
     counters_.prefetches.add();
     return CacheOutcome::hit_refresh;
   }
@@ -83,7 +89,7 @@ class Cache::Store {
     if (left > 0) {
       write(*found.entry, wants_ad, static_cast<std::uint32_t>(left), out);
     } else {
-      write_stale(*found.entry, wants_ad, out);
+      write_stale(*found.entry, wants_ad, -left, out);
     }
     return true;
   }
@@ -154,13 +160,36 @@ class Cache::Store {
     return verdict;
   }
 
+  void store_failure(const CacheKey& key, CachePermit permit, base::TimePoint now) {
+    const std::int64_t ttl = whole_seconds(config_.servfail_ttl);
+    const QuestionKey question = key_of(key);
+    const std::uint64_t hash = hash_octets(question.octets(), seed_);
+    if (config_.serve_stale && is_retained(question, hash, ReplyKind::servfail, false, now)) return;
+    if (ttl <= 0 || !permit.denial) return;
+    CacheEntry entry;
+    entry.stored = now;
+    entry.hash = hash;
+    entry.ttl = static_cast<std::uint32_t>(ttl);
+    entry.key_octets = static_cast<std::uint16_t>(question.octets().size());
+    entry.rcode = static_cast<std::uint16_t>(dns::Rcode::servfail);
+    entry.recursion_available = true;
+    entry.block = std::make_unique_for_overwrite<std::uint8_t[]>(entry.octets());
+    std::ranges::copy(question.octets(), entry.block.get());
+    denial_.insert(std::move(entry));
+  }
+
   void refresh_failed(const CacheKey& key, base::TimePoint now) {
     const QuestionKey question = key_of(key);
     const std::uint64_t hash = hash_octets(question.octets(), seed_);
-    const base::Duration recheck = config_.serve_stale ? config_.serve_stale->failure_recheck : base::Duration(0);
     for (CacheShare* const share : {&success_, &denial_}) {
-      if (CacheEntry* const entry = share->find(hash, question.octets())) entry->refresh_blocked_until = now + recheck;
+      if (CacheEntry* const entry = share->find(hash, question.octets())) block_refresh(*entry, now);
     }
+  }
+
+  bool settles(const Reply& reply) const {
+    const bool is_noerror = reply.rcode() == dns::Rcode::noerror;
+    if (config_.serve_stale && config_.serve_stale->prefer_positive) return is_noerror && reply.is_answered();
+    return is_noerror || reply.rcode() == dns::Rcode::nxdomain;
   }
 
   std::size_t size() const { return success_.size() + denial_.size(); }
@@ -175,7 +204,9 @@ class Cache::Store {
 
   bool is_usable(const CacheEntry& entry, base::TimePoint now) const {
     const std::int64_t left = ttl_left(entry, now);
-    return left > 0 || (config_.serve_stale && -left < whole_seconds(config_.serve_stale->up_to));
+    if (left > 0) return true;
+    // A failure that is out of date is of no use to anyone.
+    return config_.serve_stale && !is_failure(entry.rcode) && -left < whole_seconds(config_.serve_stale->up_to);
   }
 
   // Drops what can never be used again, so that it does not count as an entry.
@@ -210,7 +241,7 @@ class Cache::Store {
       const bool has_denial = denial && static_cast<dns::Rcode>(denial->rcode) != dns::Rcode::servfail;
       if (!success && !has_denial) return false;
       for (CacheEntry* const entry : {success, denial}) {
-        if (entry) entry->refresh_blocked_until = now + config_.serve_stale->failure_recheck;
+        if (entry) block_refresh(*entry, now);
       }
       return true;
     }
@@ -245,7 +276,7 @@ class Cache::Store {
   }
 
   bool is_due_for_prefetch(CacheEntry& entry, std::int64_t left, base::TimePoint now) const {
-    if (!config_.prefetch || config_.prefetch->amount == 0) return false;
+    if (!config_.prefetch || config_.prefetch->amount == 0 || is_failure(entry.rcode)) return false;
     entry.hits = now - entry.last_hit > config_.prefetch->duration ? 1 : entry.hits + 1;
     entry.last_hit = now;
     const double threshold = std::ceil(config_.prefetch->percentage / 100.0 * entry.ttl);
@@ -258,15 +289,32 @@ class Cache::Store {
     return true;
   }
 
-  void write_stale(const CacheEntry& entry, bool wants_ad, dns::MessageWriter& out) {
+  void block_refresh(CacheEntry& entry, base::TimePoint now) const {
+    base::Duration recheck = config_.serve_stale ? config_.serve_stale->failure_recheck : base::Duration(0);
+    if (recheck <= base::Duration(0)) recheck = std::max<base::Duration>(config_.servfail_ttl, failure_recheck_min);
+    entry.refresh_blocked_until = now + recheck;
+    entry.refresh_failed = true;
+  }
+
+  void write_stale(const CacheEntry& entry, bool wants_ad, std::int64_t age, dns::MessageWriter& out) {
     counters_.served_stale.add();
-    const std::int64_t shown = config_.serve_stale ? config_.serve_stale->response_ttl.count() : 0;
-    if (shown > 0) return write_records(entry, wants_ad, static_cast<std::uint32_t>(shown), out);
-    write(entry, wants_ad, 0, out);
+    // Whatever keepttl says: nobody may keep for long what is out of date.
+    write_records(entry, wants_ad, static_cast<std::uint32_t>(config_.serve_stale->response_ttl.count()), out);
+    std::array<char, 64> text;
+    char* end = std::ranges::copy(std::string_view("expired "), text.data()).out;
+    end = std::to_chars(end, end + 20, age).ptr;
+    const std::string_view rest = entry.refresh_failed ? " s ago, upstreams fail" : " s ago";
+    end = std::ranges::copy(rest, end).out;
+    const bool is_nxdomain = static_cast<dns::Rcode>(entry.rcode) == dns::Rcode::nxdomain;
+    out.set_extended_error_copy(
+        is_nxdomain ? dns::ExtendedError::stale_nxdomain_answer : dns::ExtendedError::stale_answer, {text.data(), end});
   }
 
   void write(const CacheEntry& entry, bool wants_ad, std::uint32_t left, dns::MessageWriter& out) {
     write_records(entry, wants_ad, config_.keep_ttl ? entry.ttl : left, out);
+    if (is_failure(entry.rcode)) {
+      out.set_extended_error({dns::ExtendedError::cached_error, "an upstream's failure, remembered for a moment"});
+    }
   }
 
   void write_records(const CacheEntry& entry, bool wants_ad, std::uint32_t ttl, dns::MessageWriter& out) {
@@ -313,7 +361,11 @@ std::uint32_t Cache::store(const CacheKey& key, const Reply& reply, CachePermit 
 std::uint32_t Cache::shown_ttl(const Reply& reply, std::int64_t wall_seconds) const {
   return store_->judge(reply, wall_seconds).ttl;
 }
+void Cache::store_failure(const CacheKey& key, CachePermit permit, base::TimePoint now) {
+  store_->store_failure(key, permit, now);
+}
 void Cache::refresh_failed(const CacheKey& key, base::TimePoint now) { store_->refresh_failed(key, now); }
+bool Cache::settles(const Reply& reply) const { return store_->settles(reply); }
 std::size_t Cache::size() const { return store_->size(); }
 const CacheCounters& Cache::counters() const { return store_->counters(); }
 const CacheConfig& Cache::config() const { return store_->config(); }

@@ -15,7 +15,8 @@
 // Errors: none; what cannot be kept is not kept.
 // Security: the key is the whole question with DO and CD, compared in full; the hash has a random seed. Replies that
 // do not repeat the question are dropped.
-// Standards: RFC 2308 (negative caching), RFC 2181 §8 (TTL), RFC 8767 (serving stale), RFC 6840 §5.7 (AD).
+// Standards: RFC 2308 (negative caching), RFC 2181 §8 (TTL), RFC 8767 (serving stale), RFC 9520 (failures), RFC 8914
+// (Extended DNS Errors), RFC 6840 §5.7 (AD).
 #pragma once
 
 #include <chrono>
@@ -48,6 +49,7 @@ struct CacheConfig {
     base::Duration up_to = std::chrono::hours(1);
     bool verify = false;
     std::chrono::seconds response_ttl{0};
+    /// Between two refreshes of which the first failed; 0: as long as a SERVFAIL is kept.
     base::Duration failure_recheck{0};
     bool prefer_positive = false;
   };
@@ -79,8 +81,8 @@ enum class CacheOutcome : std::uint8_t {
   miss,
   hit,           // the reply is written
   hit_refresh,   // the reply is written; ask upstream in the background and store() or refresh_failed()
-  stale_verify,  // nothing written: ask upstream first and store(); if that fails or takes too long, copy_stale() and
-                 // refresh_failed()
+  stale_verify,  // nothing written: ask upstream first and store(), once for all who are told this; if that fails or
+                 // takes too long, copy_stale() and refresh_failed()
 };
 
 class Cache {
@@ -102,8 +104,14 @@ class Cache {
                       std::int64_t wall_seconds);
   /// The TTL that store() would give; for clients that share another's reply.
   std::uint32_t shown_ttl(const Reply& reply, std::int64_t wall_seconds) const;
-  /// The refresh that copy_hit() asked for found no usable reply: another may be tried after failure_recheck.
+  /// Upstreams were asked and none replied: RFC 9520 wants that remembered like a SERVFAIL.
+  void store_failure(const CacheKey& key, CachePermit permit, base::TimePoint now);
+  /// The refresh that copy_hit() asked for found no usable reply, or takes too long. Until a reply is stored the entry
+  /// is given at once, and another refresh is asked for after failure_recheck at the earliest.
   void refresh_failed(const CacheKey& key, base::TimePoint now);
+  /// Whether a reply takes the place of what is out of date: NOERROR and NXDOMAIN do (RFC 8767 §4), with
+  /// prefer_positive only an answer.
+  bool settles(const Reply& reply) const;
 
   std::size_t size() const;
   const CacheCounters& counters() const;

@@ -39,6 +39,7 @@ struct CacheEntry {
   std::uint32_t hits = 0;
   base::TimePoint last_hit{};
   base::TimePoint refresh_blocked_until{};
+  bool refresh_failed = false;
 
   std::span<const std::uint8_t> key() const { return {block.get(), key_octets}; }
   std::span<const std::uint8_t> records() const { return {block.get() + key_octets, record_octets}; }

@@ -44,6 +44,12 @@ void read_prefetch(const Statement& option, OptionReader& reader, CacheOptions& 
   options.prefetch = prefetch;
 }
 
+// As CoreDNS takes it: in any case.
+Word lower_case(Word word) {
+  for (char& c : word.text) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return word;
+}
+
 // [DURATION] [immediate [TTL [RECHECK]] | verify [TIMEOUT [TTL [RECHECK]]]]
 void read_serve_stale(const Statement& option, OptionReader& reader, CacheOptions& options) {
   CacheOptions::ServeStale stale;
@@ -55,7 +61,7 @@ void read_serve_stale(const Statement& option, OptionReader& reader, CacheOption
   take_duration(stale.up_to);
   if (next < option.argument_count()) {
     static constexpr std::array<std::string_view, 2> modes = {"immediate", "verify"};
-    stale.verify = reader.choice(option.argument(next++), modes) == 1;
+    stale.verify = reader.choice(lower_case(option.argument(next++)), modes) == 1;
     if (stale.verify) take_duration(stale.verify_timeout);
   }
   if (next < option.argument_count()) {
@@ -114,7 +120,7 @@ void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& b
                   {"serve_stale_policy", 1, 1, "serve_stale_policy prefer_positive",
                    [&](const Statement& option) {
                      static constexpr std::array<std::string_view, 1> policies = {"prefer_positive"};
-                     has_policy = reader.choice(option.argument(0), policies).has_value();
+                     has_policy = reader.choice(lower_case(option.argument(0)), policies).has_value();
                    }},
                   {"servfail", 1, 1, "servfail DURATION",
                    [&](const Statement& option) {

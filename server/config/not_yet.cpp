@@ -28,11 +28,6 @@ constexpr auto not_yet = std::to_array<NotYetRow>({
     {"forward", "source_address", "", remove_line},
     {"forward", "resolver", "", remove_line},
 
-    {"cache", "prefetch", "", remove_line},
-    {"cache", "serve_stale", "", remove_line},
-    {"cache", "serve_stale_policy", "", remove_line},
-    {"cache", "keepttl", "", remove_line},
-
     {"loadbalance", "policy", "weighted", "write 'loadbalance round_robin'"},
     {"loadbalance", "prefer", "", remove_line},
 

@@ -101,7 +101,7 @@ void ChainBuilder::add_upstreams() {
     auto cache = find_or_make(resources_.caches, planned_.cache_signature,
                               [&] { return std::make_shared<resolver::Cache>(make_cache_config(*options_.cache)); });
     used_.cache = &cache->counters();
-    add<CacheHandler>(*options_.cache, std::move(cache), clock_, rotates_);
+    add<CacheHandler>(*options_.cache, std::move(cache), clock_, io_, rotates_);
   }
   for (std::size_t i = 0; i < planned_.forwarders.size(); ++i) {
     auto forwarder = find_or_make(resources_.forwarders, planned_.forwarder_signatures[i],

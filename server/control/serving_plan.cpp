@@ -122,7 +122,18 @@ std::string sign(const ServerBlock& block, const CacheOptions& options) {
   for (const auto& share : {options.success, options.denial}) {
     signature.add(share.capacity).add(share.ttl_max).add(share.ttl_min).add(share.disabled_zones);
   }
-  return signature.add(options.keep_ttl).text();
+  const auto prefetch = options.prefetch.value_or(CacheOptions::Prefetch{});
+  const auto stale = options.serve_stale.value_or(CacheOptions::ServeStale{.up_to = Duration(0)});
+  return signature.add(options.keep_ttl)
+      .add(prefetch.amount)
+      .add(prefetch.duration)
+      .add(prefetch.percentage)
+      .add(stale.up_to)
+      .add(stale.verify)
+      .add(stale.response_ttl)
+      .add(stale.failure_recheck)
+      .add(stale.prefer_positive)
+      .text();
 }
 
 std::string sign(const resolver::ForwarderConfig& config, const std::vector<WatchedFile>& files, std::size_t block,

@@ -100,7 +100,7 @@ void account(const QueryContext& context, std::span<const std::uint8_t> message)
 }
 
 // A question of our own: no client, the reply goes to a function.
-class InternalQuestion final : public Origin {
+class InternalQuestion : public Origin {
  public:
   using Done = std::function<void(std::span<const std::uint8_t>)>;
   InternalQuestion(const Origin& client, Done done) : client_(client), done_(std::move(done)) {}
@@ -126,22 +126,28 @@ class InternalQuestion final : public Origin {
   Done done_;
 };
 
-std::vector<std::uint8_t> make_question(const QueryContext& parent, dns::NameView qname, dns::RRType qtype) {
-  std::vector<std::uint8_t> packet(dns::header_octets);
-  dns::write_u16(packet.data() + 2, parent.query.header.flags & (Header::rd | Header::cd | Header::ad));
+/// What comes back serves every client, so it must not depend on how this one asked. TC is asked again over TCP.
+class RefreshQuestion final : public InternalQuestion {
+ public:
+  using InternalQuestion::InternalQuestion;
+  Transport transport() const override { return Transport::udp; }
+};
+
+std::vector<std::uint8_t> make_question(std::uint16_t flags, dns::NameView qname, dns::RRType qtype, bool edns,
+                                        bool dnssec_ok) {
+  const std::size_t question_end = dns::header_octets + qname.size() + 4;
+  std::vector<std::uint8_t> packet(question_end + (edns ? dns::opt_octets : 0));
+  dns::write_u16(packet.data() + 2, flags);
   dns::write_u16(packet.data() + 4, 1);
-  packet.insert(packet.end(), qname.wire().begin(), qname.wire().end());
-  packet.resize(packet.size() + 4);
-  dns::write_u16(packet.data() + packet.size() - 4, static_cast<std::uint16_t>(qtype));
-  dns::write_u16(packet.data() + packet.size() - 2, static_cast<std::uint16_t>(dns::RRClass::in));
-  // Who has no use for the reason of a reply is not told one (RFC 8914 §3).
-  if (parent.query.edns) {
+  std::ranges::copy(qname.wire(), packet.data() + dns::header_octets);
+  dns::write_u16(packet.data() + question_end - 4, static_cast<std::uint16_t>(qtype));
+  dns::write_u16(packet.data() + question_end - 2, static_cast<std::uint16_t>(dns::RRClass::in));
+  if (edns) {
     dns::write_u16(packet.data() + 10, 1);
-    const std::size_t at = packet.size();
-    packet.resize(at + dns::opt_octets);
-    dns::write_u16(packet.data() + at + 1, static_cast<std::uint16_t>(dns::RRType::opt));
-    dns::write_u16(packet.data() + at + 3, dns::udp_octets_max);
-    if (parent.query.edns->dnssec_ok) packet[at + 7] = 0x80;  // DO
+    std::uint8_t* const opt = packet.data() + question_end;
+    dns::write_u16(opt + 1, static_cast<std::uint16_t>(dns::RRType::opt));
+    dns::write_u16(opt + 3, dns::udp_octets_max);
+    if (dnssec_ok) opt[7] = 0x80;  // DO
   }
   return packet;
 }
@@ -198,7 +204,11 @@ std::span<const std::uint8_t> finish(QueryContext& context) {
 }
 
 void ask_internally(const QueryContext& parent, dns::NameView qname, dns::RRType qtype, InternalQuestion::Done done) {
-  const std::vector<std::uint8_t> packet = make_question(parent, qname, qtype);
+  // Who has no use for the reason of a reply is not told one (RFC 8914 §3).
+  const bool edns = parent.query.edns.has_value();
+  const std::vector<std::uint8_t> packet =
+      make_question(parent.query.header.flags & (Header::rd | Header::cd | Header::ad), qname, qtype, edns,
+                    edns && parent.query.edns->dnssec_ok);
   InternalQuestion origin(parent.origin, std::move(done));
   const auto query = dns::read_query(packet);
   // The reply must come whole, whatever the client's transport can carry.
@@ -215,6 +225,28 @@ void ask_internally(const QueryContext& parent, dns::NameView qname, dns::RRType
   }
   context.server = route(context, parent.router);
   const Step step = context.server != nullptr ? handle(context) : Step::answered;
+  if (step == Step::suspended) return;
+  if (step == Step::dropped) writer.set_rcode(Rcode::servfail);
+  context.run_observers();
+  origin.reply(writer.finish());
+}
+
+void ask_again_behind(const QueryContext& parent, Handler& handler, InternalQuestion::Done done) {
+  const std::uint16_t flags = (parent.query.header.flags & Header::cd) | Header::rd | Header::ad;
+  const std::vector<std::uint8_t> packet = make_question(flags, parent.query.qname, parent.query.qtype, true,
+                                                         parent.query.edns && parent.query.edns->dnssec_ok);
+  RefreshQuestion origin(parent.origin, std::move(done));
+  const auto query = dns::read_query(packet);
+  const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(dns::message_octets_max);
+  dns::MessageWriter writer({buffer.get(), dns::message_octets_max}, dns::message_octets_max);
+  writer.begin(query->header, query->question, query->edns);
+  QueryContext context(packet, *query, writer, origin, parent.plan);
+  context.received = std::chrono::steady_clock::now();
+  context.alias_depth = static_cast<std::uint8_t>(parent.alias_depth + 1);  // no client's: not counted
+  context.router = parent.router;
+  context.server = parent.server;
+  context.observe(handler);
+  const Step step = handle_behind(context, handler);
   if (step == Step::suspended) return;
   if (step == Step::dropped) writer.set_rcode(Rcode::servfail);
   context.run_observers();

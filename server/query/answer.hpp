@@ -46,4 +46,10 @@ std::size_t reply_limit(const dns::Query& query, Transport transport);
 void ask_internally(const QueryContext& context, dns::NameView qname, dns::RRType qtype,
                     std::function<void(std::span<const std::uint8_t> reply)> done);
 
+/// Asks the question of `context` once more, for nobody in particular and with RD, of the handlers behind `handler`,
+/// whose on_reply() sees what comes back. `done` is called at most once, on this thread, perhaps before this returns;
+/// it is dropped when the server ends.
+void ask_again_behind(const QueryContext& context, Handler& handler,
+                      std::function<void(std::span<const std::uint8_t> reply)> done);
+
 }  // namespace fairlead::server

@@ -13,6 +13,11 @@ inline constexpr std::uint8_t alias_chain_max = 10;
 inline constexpr std::size_t search_names_max = 16;
 /// Queries of one worker that wait for an upstream. Each holds under 2 kB, so a dead upstream costs 16 MB at most.
 inline constexpr std::size_t pending_queries_max = 8192;
+/// Questions that one cache asks anew at a time. Popular names are few, and in an outage each is held back anyway.
+inline constexpr std::size_t refreshes_max = 1024;
+static_assert(refreshes_max < pending_queries_max);
+/// RFC 8767 §5's client response timer: clients that wait for `serve_stale verify` are answered before they give up.
+inline constexpr std::chrono::milliseconds stale_client_timer{1800};
 
 /// Zone transfers at once, those that wait behind others included. Each may take 24 octets a name and what a version
 /// keeps (zones/table_version.hpp); eight secondaries are more than anyone has.

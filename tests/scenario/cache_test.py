@@ -161,3 +161,126 @@ def test_a_flood_of_names_takes_bounded_memory_and_leaves_the_popular_ones(scena
                   if sample.startswith("coredns_cache_entries") and 'type="success"' in sample)
     assert 0 < entries <= 500 * 8
     assert sum(value for sample, value in samples.items() if sample.startswith("coredns_cache_evictions_total")) > 0
+
+
+def cache_metric(server, name):
+    return sum(value for sample, value in server.metrics().items() if sample.startswith(f"coredns_cache_{name}{{"))
+
+
+def wait_until(condition, seconds=10):
+    ends = time.monotonic() + seconds
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_a_client_subnet_stays_here_and_answers_do_not_depend_on_it(scenario):
+    """RFC 7871: what was answered for one subnet must not be given to another. Nothing is asked with one."""
+    upstream = scenario.upstream({"www.example.org.": changing})
+    server = scenario.server(f"cache\nforward . {upstream.target}")
+    subnets = [b"\x00\x01\x18\x00" + octets for octets in (b"\xc0\x00\x02", b"\xcb\x00\x71")]
+    with Channel(server.port) as channel:
+        plain = channel.ask("www.example.org").data()
+        for subnet in subnets:
+            for dnssec_ok in (False, True):
+                answer = channel.ask("www.example.org", dnssec_ok=dnssec_ok, edns_option=(8, subnet))
+                assert dnssec_ok or answer.data() == plain
+                assert answer.edns[3] == [], "an option would say that the answer is the subnet's"
+    assert upstream.count("www.example.org.") == 2  # with DO and without
+    assert not [query for query in upstream.asked if b"\xc0\x00\x02" in query.wire or b"\xcb\x00\x71" in query.wire]
+
+
+def test_keepttl_shows_the_time_that_was_stored(scenario):
+    upstream = scenario.upstream({"www.example.org.": address("192.0.2.7", ttl=60)})
+    server = scenario.server(f"cache {{\n    keepttl\n}}\nforward . {upstream.target}")
+    with Channel(server.port) as channel:
+        channel.ask("www.example.org")
+        time.sleep(2.1)
+        assert channel.ask("www.example.org").answer[0].ttl == 60
+
+
+def test_prefetch_brings_a_new_answer_before_the_old_one_ends(scenario):
+    upstream = scenario.upstream({"www.example.org.": address("192.0.2.7", ttl=6)})
+    server = scenario.server(f"cache {{\n    prefetch 2 1m 50%\n}}\nforward . {upstream.target}")
+    with Channel(server.port) as channel:
+        channel.ask("www.example.org")
+        upstream.scripts["www.example.org."] = address("192.0.2.8", ttl=6, delay=0.5)
+        time.sleep(3.1)
+        for _ in range(20):
+            assert channel.ask("www.example.org").data() == ["192.0.2.7"], "nobody waits for it"
+        wait_until(lambda: channel.ask("www.example.org").data() == ["192.0.2.8"])
+    assert upstream.count("www.example.org.") == 2
+    assert cache_metric(server, "prefetch_total") == 1
+
+
+STALE = """cache {{
+    success 1000 5 1
+    denial 1000 5 1
+    serve_stale 1h {mode}
+}}
+forward . {target} {{
+    max_fails 0
+}}"""
+
+
+def test_serve_stale_answers_at_once_and_asks_behind_the_client(scenario):
+    upstream = scenario.upstream({"www.example.org.": address("192.0.2.7", ttl=1), "no.example.org.": nxdomain(ttl=1)})
+    server = scenario.server(STALE.format(mode="immediate 30s", target=upstream.target))
+    with Channel(server.port) as channel:
+        channel.ask("www.example.org")
+        channel.ask("no.example.org")
+        upstream.scripts["www.example.org."] = address("192.0.2.8", ttl=60, delay=0.5)
+        time.sleep(2.1)
+        stale = channel.ask("www.example.org")
+        assert (stale.data(), stale.answer[0].ttl) == (["192.0.2.7"], 30)
+        assert stale.extended_errors[0][0] == 3 and "expired" in stale.extended_errors[0][1]
+        assert channel.ask("no.example.org").extended_errors[0][0] == 19
+        wait_until(lambda: channel.ask("www.example.org").data() == ["192.0.2.8"])
+        assert channel.ask("www.example.org").extended_errors == []
+    assert upstream.count("www.example.org.") == 2
+    assert cache_metric(server, "served_stale_total") >= 2
+
+
+def test_serve_stale_verify_prefers_what_is_new(scenario):
+    upstream = scenario.upstream({"www.example.org.": address("192.0.2.7", ttl=1)})
+    server = scenario.server(STALE.format(mode="verify", target=upstream.target))
+    with Channel(server.port) as channel:
+        channel.ask("www.example.org")
+        upstream.scripts["www.example.org."] = address("192.0.2.8", ttl=60, delay=0.3)
+        time.sleep(2.1)
+        answers = channel.ask_all([("www.example.org", "A")] * 20)
+        assert {tuple(answer.data()) for answer in answers} == {("192.0.2.8",)}
+        assert not any(answer.extended_errors for answer in answers)
+    assert upstream.count("www.example.org.") == 2
+    assert cache_metric(server, "served_stale_total") == 0
+
+
+@pytest.mark.parametrize("mode", ["immediate", "verify", "verify 100ms"])
+def test_with_all_upstreams_dead_every_cached_name_is_answered(scenario, mode):
+    names = [f"n{number}.example.org" for number in range(50)]
+    upstream = scenario.upstream(default=address("192.0.2.7", ttl=1))
+    server = scenario.server(STALE.format(mode=mode, target=upstream.target))
+    with Channel(server.port, timeout=15) as channel:
+        channel.ask_all([(name, "A") for name in names])
+        upstream.default = None  # takes queries and says nothing
+        time.sleep(2.1)
+        before = upstream.count()
+        for _ in range(4):
+            for answer in channel.ask_all([(name, "A") for name in names]):
+                assert answer.data() == ["192.0.2.7"]
+                assert [code for code, _ in answer.extended_errors] == [3]
+        # One question each, with the repeats of a single upstream that stays silent.
+        assert upstream.count() - before <= 6 * len(names)
+
+
+def test_silent_upstreams_are_not_asked_for_each_query(scenario):
+    upstream = scenario.upstream({"dead.example.org.": None})
+    server = scenario.server(f"cache {{\n    servfail 1m\n}}\nforward . {upstream.target}")
+    with Channel(server.port, timeout=15) as channel:
+        assert channel.ask("dead.example.org").rcode == "SERVFAIL"
+        asked = upstream.count("dead.example.org.")
+        for _ in range(10):
+            answer = channel.ask("dead.example.org")
+            assert answer.rcode == "SERVFAIL"
+            assert answer.extended_errors[0][0] == 13
+        assert upstream.count("dead.example.org.") == asked

@@ -67,15 +67,17 @@ def encode_name(name):
     return wire + b"\0"
 
 
-def encode_query(name, type="A", identifier=None, flags=FLAGS["rd"], udp_size=1232, dnssec_ok=False):
-    """A query with one question, and an OPT record unless udp_size is None."""
+def encode_query(name, type="A", identifier=None, flags=FLAGS["rd"], udp_size=1232, dnssec_ok=False,
+                 edns_option=None):
+    """A query with one question, and an OPT record unless udp_size is None; `edns_option` is (code, data)."""
     if identifier is None:
         identifier = random.randrange(0x10000)
     number = type if isinstance(type, int) else TYPES[type]
     wire = struct.pack("!6H", identifier, flags, 1, 0, 0, 0 if udp_size is None else 1)
     wire += encode_name(name) + struct.pack("!2H", number, 1)
     if udp_size is not None:
-        wire += b"\0" + struct.pack("!HHIH", TYPES["OPT"], udp_size, 0x8000 if dnssec_ok else 0, 0)
+        rdata = struct.pack("!2H", edns_option[0], len(edns_option[1])) + edns_option[1] if edns_option else b""
+        wire += b"\0" + struct.pack("!HHIH", TYPES["OPT"], udp_size, 0x8000 if dnssec_ok else 0, len(rdata)) + rdata
     return wire
 
 

@@ -10,6 +10,7 @@
 // Standards: RFC 1035 §4.1, RFC 6891 §6.1, RFC 8914.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -56,6 +57,12 @@ class MessageWriter {
   bool has_flag(std::uint16_t bit) const { return (flags_ & bit) != 0; }
   /// The reason shown to people; kept to what fits.
   void set_extended_error(ExtendedErrorOption error) { extended_error_ = error; }
+  /// As above, for a text that goes before finish(): its first own_text_octets_max octets are kept here.
+  void set_extended_error_copy(ExtendedError code, std::string_view text) {
+    text = text.substr(0, own_text_octets_max);
+    std::memcpy(own_text_.data(), text.data(), text.size());
+    extended_error_ = {code, {own_text_.data(), text.size()}};
+  }
   void clear_extended_error() { extended_error_.reset(); }
   const std::optional<ExtendedErrorOption>& extended_error() const { return extended_error_; }
 
@@ -100,6 +107,8 @@ class MessageWriter {
   bool dnssec_ok_ = false;
   std::uint16_t counts_[3] = {0, 0, 0};
   std::optional<ExtendedErrorOption> extended_error_;
+  static constexpr std::size_t own_text_octets_max = 64;
+  std::array<char, own_text_octets_max> own_text_;
 };
 
 }  // namespace fairlead::dns

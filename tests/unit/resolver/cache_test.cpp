@@ -22,6 +22,7 @@ struct Options {
   bool dnssec_ok = false;
   bool checking_disabled = false;
   bool wants_ad = false;
+  bool edns = false;
   std::size_t limit = 1232;
 };
 
@@ -34,7 +35,7 @@ class Fixture {
     const test::ClientQuery client(qname, qtype);
     const dns::DomainName owner = test::name(qname);
     dns::MessageWriter writer(buffer_, options.limit);
-    writer.begin(client.header, client.question_octets, false);
+    writer.begin(client.header, client.question_octets, options.edns);
     const CacheKey key{owner, qtype, dns::RRClass::in, options.dnssec_ok, options.checking_disabled};
     const CacheOutcome outcome = cache.copy_hit(key, options.wants_ad, clock.now(), writer);
     const auto out = writer.finish();
@@ -77,7 +78,21 @@ class Fixture {
     return store(builder, qname);
   }
 
+  void store_failure(std::string_view qname) {
+    const dns::DomainName owner = test::name(qname);
+    cache.store_failure({owner, RRType::a}, {}, clock.now());
+  }
+  void refresh_failed(std::string_view qname) {
+    const dns::DomainName owner = test::name(qname);
+    cache.refresh_failed({owner, RRType::a}, clock.now());
+  }
+
   dns::Header header() const { return dns::read_header(message); }
+  /// "3 expired 1 s ago" of the last reply, which was asked for with EDNS.
+  std::string reason() const {
+    const auto error = Reply::parse(message)->extended_error();
+    return error ? std::to_string(static_cast<int>(error->code)) + ' ' + std::string(error->text) : "";
+  }
   Lines lines() const { return test::describe(message); }
 
   base::ManualClock clock;
@@ -340,10 +355,14 @@ TEST_CASE("serve_stale answers with TTL 0 and asks for one refresh") {
   CHECK(f.lines() == Lines{"answer www.example. A 0 4"});
   CHECK(f.ask("www.example.") == CacheOutcome::hit);
   CHECK(f.cache.counters().served_stale.value() == 2);
-  SUBCASE("SERVFAIL leaves the stale answer") {
+  SUBCASE("SERVFAIL leaves the stale answer, and upstreams in peace for as long as it would have been kept") {
     f.store_rcode("www.example.", dns::Rcode::servfail);
-    CHECK(f.ask("www.example.") == CacheOutcome::hit_refresh);
+    CHECK(f.ask("www.example.") == CacheOutcome::hit);
     CHECK(f.header().rcode() == dns::Rcode::noerror);
+    f.clock.advance(seconds(5));
+    CHECK(f.ask("www.example.") == CacheOutcome::hit_refresh);
+    f.store_failure("www.example.");
+    CHECK(f.ask("www.example.") == CacheOutcome::hit);
   }
   SUBCASE("after an hour it is gone") {
     f.clock.advance(seconds(3600));
@@ -351,7 +370,86 @@ TEST_CASE("serve_stale answers with TTL 0 and asks for one refresh") {
   }
 }
 
-TEST_CASE("serve_stale verify asks first; failure_recheck spares the upstream") {
+TEST_CASE("a stale reply says so, and for how long (RFC 8914)") {
+  CacheConfig config;
+  config.serve_stale = CacheConfig::ServeStale{.response_ttl = seconds(30)};
+  config.keep_ttl = true;
+  Fixture f(config);
+  f.store_a("www.example.", 10);
+  f.store_nxdomain("no.example.", 10, 10);
+  f.ask("www.example.", RRType::a, {.edns = true});
+  CHECK(f.reason() == "");
+  f.clock.advance(seconds(52));
+  f.ask("www.example.", RRType::a, {.edns = true});
+  CHECK(f.reason() == "3 expired 42 s ago");
+  CHECK(f.lines()[0] == "answer www.example. A 30 4");
+  f.refresh_failed("www.example.");
+  f.ask("www.example.", RRType::a, {.edns = true});
+  CHECK(f.reason() == "3 expired 42 s ago, upstreams fail");
+  f.ask("no.example.", RRType::a, {.edns = true});
+  CHECK(f.reason() == "19 expired 42 s ago");
+  f.ask("www.example.");
+  CHECK(f.lines() == Lines{"answer www.example. A 30 4"});
+}
+
+TEST_CASE("a failure that is out of date is not served") {
+  CacheConfig config;
+  config.serve_stale = CacheConfig::ServeStale{};
+  Fixture f(config);
+  f.store_rcode("www.example.", dns::Rcode::servfail);
+  f.store_rcode("other.example.", dns::Rcode::notimp);
+  f.store_failure("silent.example.");
+  f.ask("silent.example.", RRType::a, {.edns = true});
+  CHECK(f.header().rcode() == dns::Rcode::servfail);
+  CHECK(f.reason() == "13 an upstream's failure, remembered for a moment");
+  f.clock.advance(seconds(5));
+  for (const auto* qname : {"www.example.", "other.example.", "silent.example."}) {
+    CHECK(f.ask(qname) == CacheOutcome::miss);
+  }
+}
+
+TEST_CASE("upstreams that do not reply are a failure that is remembered (RFC 9520 §3.2)") {
+  CacheConfig config;
+  config.servfail_ttl = seconds(20);
+  Fixture f(config);
+  f.store_failure("www.example.");
+  f.clock.advance(seconds(19));
+  CHECK(f.ask("www.example.") == CacheOutcome::hit);
+  CHECK(f.header().rcode() == dns::Rcode::servfail);
+  CHECK(f.ask("www.example.", RRType::aaaa) == CacheOutcome::miss);
+  CHECK(f.ask("www.example.", RRType::a, {.dnssec_ok = true}) == CacheOutcome::miss);
+  f.clock.advance(seconds(1));
+  CHECK(f.ask("www.example.") == CacheOutcome::miss);
+  f.store_a("www.example.");
+  f.store_failure("www.example.");
+  CHECK(f.ask("www.example.") == CacheOutcome::hit);
+  CHECK(f.header().rcode() == dns::Rcode::noerror);
+}
+
+TEST_CASE("NOERROR and NXDOMAIN take the place of what is out of date, other replies are failures (RFC 8767 §4)") {
+  struct Row {
+    dns::Rcode rcode;
+    bool with_answer;
+    bool settles;
+    bool settles_positive;
+  };
+  for (const Row& row : {Row{dns::Rcode::noerror, true, true, true}, Row{dns::Rcode::noerror, false, true, false},
+                         Row{dns::Rcode::nxdomain, false, true, false}, Row{dns::Rcode::servfail, false, false, false},
+                         Row{dns::Rcode::refused, false, false, false}, Row{dns::Rcode::formerr, false, false, false},
+                         Row{dns::Rcode::notimp, false, false, false}}) {
+    CAPTURE(row.rcode);
+    ReplyBuilder builder("www.example.", RRType::a);
+    if (row.with_answer) builder.a(300);
+    const Octets octets = builder.rcode(row.rcode).octets();
+    CacheConfig config;
+    config.serve_stale = CacheConfig::ServeStale{};
+    CHECK(Cache(config).settles(*Reply::parse(octets)) == row.settles);
+    config.serve_stale->prefer_positive = true;
+    CHECK(Cache(config).settles(*Reply::parse(octets)) == row.settles_positive);
+  }
+}
+
+TEST_CASE("serve_stale verify asks first; once that has failed nobody waits, and upstreams are asked now and then") {
   CacheConfig config;
   config.serve_stale =
       CacheConfig::ServeStale{.verify = true, .response_ttl = seconds(30), .failure_recheck = seconds(20)};
@@ -359,15 +457,33 @@ TEST_CASE("serve_stale verify asks first; failure_recheck spares the upstream") 
   f.store_a("www.example.", 10);
   f.clock.advance(seconds(11));
   CHECK(f.ask("www.example.") == CacheOutcome::stale_verify);
-  CHECK(f.ask("www.example.") == CacheOutcome::hit);  // another client meanwhile
-  CHECK(f.lines() == Lines{"answer www.example. A 30 4"});
-  const dns::DomainName owner = test::name("www.example.");
-  f.cache.refresh_failed({owner, RRType::a}, f.clock.now());
+  CHECK(f.ask("www.example.") == CacheOutcome::stale_verify);  // another client meanwhile
+  f.refresh_failed("www.example.");
   CHECK(f.ask_stale("www.example."));
+  CHECK(f.lines() == Lines{"answer www.example. A 30 4"});
   f.clock.advance(seconds(19));
   CHECK(f.ask("www.example.") == CacheOutcome::hit);
   f.clock.advance(seconds(1));
+  CHECK(f.ask("www.example.") == CacheOutcome::hit_refresh);
+  CHECK(f.lines() == Lines{"answer www.example. A 30 4"});
+  CHECK(f.ask("www.example.") == CacheOutcome::hit);
+  f.store_a("www.example.", 10);
+  f.clock.advance(seconds(11));
   CHECK(f.ask("www.example.") == CacheOutcome::stale_verify);
+}
+
+TEST_CASE("a refresh that fails is not tried again at once, whatever the Corefile says (RFC 9520 §3.2)") {
+  CacheConfig config;
+  config.servfail_ttl = seconds(0);
+  config.prefetch = CacheConfig::Prefetch{.amount = 1, .duration = seconds(60), .percentage = 90};
+  Fixture f(config);
+  f.store_a("www.example.", 100);
+  f.clock.advance(seconds(50));
+  CHECK(f.ask("www.example.") == CacheOutcome::hit_refresh);
+  f.refresh_failed("www.example.");
+  CHECK(f.ask("www.example.") == CacheOutcome::hit);
+  f.clock.advance(seconds(1));
+  CHECK(f.ask("www.example.") == CacheOutcome::hit_refresh);
 }
 
 TEST_CASE("prefer_positive keeps the last answer through NXDOMAIN and empty replies") {

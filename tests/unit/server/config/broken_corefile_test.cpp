@@ -208,19 +208,14 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"cache {\nsuccess many\n}", "Corefile:3: 'many' is not a number from 0 to 10000000\n"},
     {"cache {\nservfail 6m\n}", "Corefile:3: 'servfail 6m' is longer than RFC 2308 allows; write '5m' or less\n"},
     {"cache {\ndisable failure\n}", "Corefile:3: unknown value 'failure'; write success or denial\n"},
-    {"cache {\nprefetch 10 1m 95%\n}",
-     "Corefile:3: 'prefetch' of 'cache' is not supported by this version yet; remove the line\n"
-     "Corefile:3: '95%' is not a percentage from 10% to 90%\n"},
+    {"cache {\nprefetch 10 1m 95%\n}", "Corefile:3: '95%' is not a percentage from 10% to 90%\n"},
     {"cache {\nserve_stale 1h immediate 1500ms 6m\n}",
-     "Corefile:3: 'serve_stale' of 'cache' is not supported by this version yet; remove the line\n"
      "Corefile:3: '1500ms' is not a TTL; write whole seconds, such as '30s'\n"
      "Corefile:3: the failure recheck '6m' is too long; write '5m' or less\n"},
     {"cache {\nserve_stale 1h immediate 30s 1m 1m\n}",
-     "Corefile:3: 'serve_stale' of 'cache' is not supported by this version yet; remove the line\n"
      "Corefile:3: too many arguments for 'serve_stale'; write 'serve_stale [DURATION] [MODE]'\n"},
     {"cache {\nserve_stale_policy prefer_positive\n}",
-     "Corefile:2: 'serve_stale_policy' goes with 'serve_stale'; add 'serve_stale'\n"
-     "Corefile:3: 'serve_stale_policy' of 'cache' is not supported by this version yet; remove the line\n"},
+     "Corefile:2: 'serve_stale_policy' goes with 'serve_stale'; add 'serve_stale'\n"},
 });
 
 TEST_CASE("a wrong directive is one exact message") {

@@ -293,6 +293,39 @@ TEST_CASE("cache reads TTL, zones, shares and exceptions") {
   CHECK(options_of("cache a.org").cache->success.ttl_max == 3600s);
 }
 
+TEST_CASE("cache reads prefetch, serve_stale and its policy, keepttl") {
+  const auto cache = *options_of(R"(
+    cache {
+      prefetch 10 2m 25%
+      serve_stale 2h verify 100ms 30s 1m
+      serve_stale_policy prefer_positive
+      keepttl
+    })")
+                          .cache;
+  REQUIRE(cache.prefetch);
+  CHECK(cache.prefetch->amount == 10);
+  CHECK(cache.prefetch->duration == 2min);
+  CHECK(cache.prefetch->percentage == 25);
+  REQUIRE(cache.serve_stale);
+  CHECK(cache.serve_stale->up_to == 2h);
+  CHECK(cache.serve_stale->verify);
+  CHECK(cache.serve_stale->verify_timeout == 100ms);
+  CHECK(cache.serve_stale->response_ttl == 30s);
+  CHECK(cache.serve_stale->failure_recheck == 1min);
+  CHECK(cache.serve_stale->prefer_positive);
+  CHECK(cache.keep_ttl);
+  const auto plain = *options_of("cache {\nprefetch 3\nserve_stale\n}").cache;
+  CHECK(plain.prefetch->duration == 1min);
+  CHECK(plain.prefetch->percentage == 10);
+  CHECK(plain.serve_stale->up_to == 1h);
+  CHECK_FALSE(plain.serve_stale->verify);
+  CHECK(plain.serve_stale->response_ttl == 0s);
+  const auto immediate = *options_of("cache {\nserve_stale 1h Immediate 15s 10s\n}").cache;
+  CHECK_FALSE(immediate.serve_stale->verify);
+  CHECK(immediate.serve_stale->response_ttl == 15s);
+  CHECK(immediate.serve_stale->failure_recheck == 10s);
+}
+
 TEST_CASE("bind takes addresses and interfaces, each directive with its own exceptions") {
   const auto bind = options_of("bind lo 127.0.0.1 {\nexcept 127.0.0.1\n}\nbind ::1").bind;
   REQUIRE(bind.size() == 2);

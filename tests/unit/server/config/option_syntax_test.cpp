@@ -116,9 +116,6 @@ TEST_CASE("an option that is to come is a fault, not a surprise") {
                          {"forward . 10.0.0.1", "failover SERVFAIL"},
                          {"forward . 10.0.0.1", "source_address 10.0.0.2"},
                          {"forward . 10.0.0.1", "resolver 10.0.0.2:53"},
-                         {"cache", "prefetch 10"},
-                         {"cache", "serve_stale 1h verify 1s 30s 1m"},
-                         {"cache", "keepttl"},
                          {"loadbalance", "prefer 10.0.0.0/8"},
                          {"prometheus", "tls web.yml"}}) {
     CAPTURE(row.option);
