@@ -19,6 +19,7 @@
 
 #include "server/config/directive_options.hpp"
 #include "server/config/fault.hpp"
+#include "server/config/query_options.hpp"
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::server {
@@ -39,8 +40,14 @@ struct ServerKey {
 
 /// The directives of a server block, in the order of the directive table, which is the order of the handler chain.
 struct DirectiveOptions {
+  std::optional<RootOptions> root;
   std::optional<MetadataOptions> metadata;
+  std::optional<CancelOptions> cancel;
+  std::optional<TimeoutsOptions> timeouts;
+  std::optional<MultisocketOptions> multisocket;
   std::optional<ReloadOptions> reload;
+  std::optional<NsidOptions> nsid;
+  std::optional<BufsizeOptions> bufsize;
   std::vector<BindOptions> bind;  // each with its own exceptions; together they are the block's addresses
   std::optional<DebugOptions> debug;
   std::optional<ReadyOptions> ready;
@@ -48,14 +55,20 @@ struct DirectiveOptions {
   std::optional<PrometheusOptions> prometheus;
   std::optional<ErrorsOptions> errors;
   std::vector<LogOptions> log;  // in file order
+  std::optional<LocalOptions> local;
+  std::optional<AnyOptions> any;
+  std::optional<ChaosOptions> chaos;
   std::optional<LoadbalanceOptions> loadbalance;
   std::optional<AutopathOptions> autopath;
   std::optional<CacheOptions> cache;
+  std::optional<HeaderOptions> header;
+  std::optional<MinimalOptions> minimal;
   std::vector<TransferOptions> transfer;  // in file order
   std::optional<K8sExternalOptions> k8s_external;
   std::optional<KubernetesOptions> kubernetes;
   std::optional<LoopOptions> loop;
   std::vector<ForwardOptions> forward;  // in file order
+  std::optional<WhoamiOptions> whoami;
 };
 
 /// A directive that takes effect in a block, and where it is written.

@@ -21,6 +21,19 @@ void read_prometheus(const Statement& directive, OptionReader& reader, ServerBlo
 void read_errors(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_loop(const Statement& directive, OptionReader& reader, ServerBlock& block);
+// query_options.cpp: what answers or changes a query by itself
+void read_root(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_cancel(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_timeouts(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_multisocket(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_nsid(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_bufsize(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_local(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_any(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_chaos(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_header(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_minimal(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_whoami(const Statement& directive, OptionReader& reader, ServerBlock& block);
 // a file of their own each
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_log(const Statement& directive, OptionReader& reader, ServerBlock& block);

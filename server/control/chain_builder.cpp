@@ -5,11 +5,21 @@
 #include <string>
 #include <utility>
 
+#include "server/handlers/any_handler.hpp"
 #include "server/handlers/autopath_handler.hpp"
+#include "server/handlers/bufsize_handler.hpp"
 #include "server/handlers/cache_handler.hpp"
+#include "server/handlers/cancel_handler.hpp"
+#include "server/handlers/chaos_handler.hpp"
+#include "server/handlers/class_gate.hpp"
 #include "server/handlers/forward_handler.hpp"
+#include "server/handlers/header_handler.hpp"
 #include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
+#include "server/handlers/local_handler.hpp"
+#include "server/handlers/minimal_handler.hpp"
+#include "server/handlers/nsid_handler.hpp"
+#include "server/handlers/whoami_handler.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -26,6 +36,18 @@ AutopathSearch make_autopath_search(const PlannedBlock& planned) {
     search.zones.clear();  // nobody knows the clients: no name is searched for
   }
   return search;
+}
+
+// Of all blocks: "is it in step?" is asked of the server, whichever block serves the question. Each once.
+std::vector<NamedCluster> clusters_of(const ServingPlan& plan) {
+  std::vector<NamedCluster> clusters;
+  for (const auto& planned : plan.blocks) {
+    const bool is_known = std::ranges::find(clusters, planned.cluster, &NamedCluster::cluster) != clusters.end();
+    if (planned.cluster == nullptr || is_known) continue;
+    const KubernetesOptions& options = *planned.block->options.kubernetes;
+    clusters.push_back({options.zones[options.primary_zone].to_string(), planned.cluster});
+  }
+  return clusters;
 }
 
 template <typename T, typename Make>
@@ -51,10 +73,12 @@ std::vector<base::IpAddress> nameserver_addresses(const std::vector<ListenAddres
 }
 
 ChainBuilder::ChainBuilder(const Context& context, WorkerPlan::BlockResources& used)
-    : planned_(context.planned),
+    : plan_(context.plan),
+      planned_(context.planned),
       options_(context.planned.block->options),
       io_(context.io),
       resources_(context.resources),
+      metrics_(context.metrics),
       clock_(context.clock),
       used_(used),
       rotates_(options_.loadbalance.has_value()) {}
@@ -74,6 +98,7 @@ std::unique_ptr<Chain> ChainBuilder::build() {
   chain_->log = planned_.log;
   if (options_.metadata) chain_->metadata_zones = options_.metadata->zones;
   add_questions();
+  add_class_gate();
   add_zones();
   add_upstreams();
   link_transfers();
@@ -82,7 +107,21 @@ std::unique_ptr<Chain> ChainBuilder::build() {
 
 void ChainBuilder::add_questions() {
   if (planned_.loop != nullptr) add<LoopHandler>(planned_.loop);
+  if (options_.cancel) add<CancelHandler>(*options_.cancel, io_);
+  if (options_.nsid) add<NsidHandler>(*options_.nsid);
+  if (options_.bufsize) add<BufsizeHandler>(*options_.bufsize);
+  if (options_.local) add<LocalHandler>(*options_.local, metrics_);
+  if (options_.any) add<AnyHandler>();
+  if (options_.chaos)
+    add<ChaosHandler>(*options_.chaos, std::string("Fairlead-") + FAIRLEAD_VERSION, clusters_of(plan_));
   if (options_.autopath) add<AutopathHandler>(make_autopath_search(planned_), io_);
+  if (options_.header) add<HeaderHandler>(*options_.header);
+  if (options_.minimal) add<MinimalHandler>();
+}
+
+void ChainBuilder::add_class_gate() {
+  chain_->serves_other_classes = options_.chaos.has_value();
+  if (chain_->serves_other_classes) add<ClassGate>();
 }
 
 void ChainBuilder::add_zones() {
@@ -109,6 +148,7 @@ void ChainBuilder::add_upstreams() {
     used_.forwarders.push_back(forwarder.get());
     add<ForwardHandler>(options_.forward[i], std::move(forwarder), rotates_);
   }
+  if (options_.whoami) add<WhoamiHandler>();
 }
 
 void ChainBuilder::link_transfers() {

@@ -18,9 +18,11 @@ namespace fairlead::server {
 class ChainBuilder {
  public:
   struct Context {
+    const ServingPlan& plan;
     const PlannedBlock& planned;
     asio::io_context& io;
     WorkerResources& resources;
+    MetricsRegistry& metrics;
     const base::Clock& clock;
   };
   /// `used` takes what the handlers keep their figures in.
@@ -31,6 +33,7 @@ class ChainBuilder {
  private:
   // Each appends the handlers of a stretch of the directive table, if the block has them.
   void add_questions();   // what answers, or changes, any question
+  void add_class_gate();  // between those who know other classes than IN and those who do not
   void add_zones();       // what answers for zones of its own
   void add_upstreams();   // what asks others, and remembers it
   void link_transfers();  // `transfer` serves the zones of the other handlers
@@ -38,10 +41,12 @@ class ChainBuilder {
   template <typename T, typename... Arguments>
   T& add(Arguments&&... arguments);
 
+  const ServingPlan& plan_;
   const PlannedBlock& planned_;
   const DirectiveOptions& options_;
   asio::io_context& io_;
   WorkerResources& resources_;
+  MetricsRegistry& metrics_;
   const base::Clock& clock_;
   WorkerPlan::BlockResources& used_;
   const bool rotates_;

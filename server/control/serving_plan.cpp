@@ -261,6 +261,14 @@ const TransferOptions* find_transfer(const std::vector<TransferOptions>& directi
   return best;
 }
 
+// Of several blocks on one address the last that says something counts, as in CoreDNS.
+void set_tcp_times(const TimeoutsOptions& options, TcpTimes& times) {
+  times.read = options.read.value_or(times.read);
+  times.write = options.write.value_or(times.write);
+  times.idle = options.idle.value_or(times.idle);
+  times.queries_max = options.queries_max.value_or(times.queries_max);
+}
+
 }  // namespace
 
 std::string server_label(const ListenAddress& address) { return "dns://" + address.to_string(); }
@@ -304,12 +312,16 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
   auto result = std::make_shared<WorkerPlan>();
   result->routers.resize(plan.addresses.size());
   for (const auto& planned : plan.blocks) {
-    ChainBuilder builder({.planned = planned, .io = io, .resources = resources, .clock = clock},
-                         result->resources.emplace_back());
+    ChainBuilder builder(
+        {.plan = plan, .planned = planned, .io = io, .resources = resources, .metrics = metrics, .clock = clock},
+        result->resources.emplace_back());
     result->chains.push_back(builder.build());
     const bool counts = planned.block->options.prometheus.has_value();
     for (const auto& address : planned.addresses) {
       const auto router = static_cast<std::size_t>(std::ranges::find(plan.addresses, address) - plan.addresses.begin());
+      if (planned.block->options.timeouts) {
+        set_tcp_times(*planned.block->options.timeouts, result->routers[router].tcp);
+      }
       for (const auto& key : planned.block->keys) {
         if (key.port != address.port) continue;
         ZoneSlots* const slots =

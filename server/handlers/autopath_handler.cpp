@@ -144,6 +144,8 @@ class AutopathHandler::FirstOrigin final : public Origin {
   bool is_ipv4() const override { return context_.origin.is_ipv4(); }
   base::IpAddress client_address() const override { return context_.origin.client_address(); }
   std::string client_text() const override { return context_.origin.client_text(); }
+  std::uint16_t client_port() const override { return context_.origin.client_port(); }
+  std::optional<base::IpAddress> local_address() const override { return context_.origin.local_address(); }
   std::unique_ptr<ReplyTarget> keep() override {
     struct Target final : ReplyTarget {
       Target(std::shared_ptr<Search> to, std::string text) : search(std::move(to)), client(std::move(text)) {}
@@ -184,6 +186,7 @@ Step AutopathHandler::handle(QueryContext& context) {
   const Step step = handle_behind(first, *this);
   if (step != Step::answered) return step;
   first.run_observers();
+  first.run_editors();
   if (goes_on(context.writer.rcode())) {
     const auto search = std::make_shared<Search>(*this, context, other_names(context, *split));
     return search->run_now();

@@ -19,12 +19,6 @@ inline constexpr int udp_receive_buffer_octets = 4 * 1024 * 1024;
 /// must not lock others out. With the limits below, 64 MiB of buffers at worst.
 inline constexpr std::size_t tcp_connections_max = 512;
 inline constexpr int tcp_backlog = 1024;
-/// RFC 7766 §6.2.3 leaves the idle time to the server; CoreDNS's 10 s.
-inline constexpr std::chrono::seconds tcp_idle_max{10};
-/// From the first octet of a query to its last: a slow writer cannot keep a connection.
-inline constexpr std::chrono::seconds tcp_query_max{5};
-/// A client that takes no reply for so long is gone.
-inline constexpr std::chrono::seconds tcp_write_max{10};
 /// Queries of one connection that wait for upstreams; more are read once some are answered.
 inline constexpr std::size_t tcp_pending_max = 100;
 /// Replies that a client has not taken yet; above it no more queries are read.

@@ -69,7 +69,7 @@ TcpConnection::TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpLi
   boost::system::error_code error;
   // Replies are written as a whole; waiting for more of them would only delay the last.
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
-  set_deadline(tcp_idle_max);
+  set_deadline(times().idle);
 }
 
 void TcpConnection::close() {
@@ -132,7 +132,7 @@ void TcpConnection::advance_stream() {
   if (closed_ || streams_.empty() || stream_waits_ || unsent_.size() >= tcp_stream_ahead_octets) return;
   ReplyStream& stream = *streams_.front();
   if (!std::exchange(stream_begun_, true)) {
-    set_deadline(tcp_write_max);
+    set_deadline(times().write);
     stream.start([connection = weak_from_this(), executor = socket_.get_executor()] {
       asio::post(executor, [connection] {
         const auto self = connection.lock();
@@ -154,7 +154,7 @@ void TcpConnection::advance_stream() {
       break;
   }
   // It is not the client that is waited for.
-  set_deadline(tcp_write_max);
+  set_deadline(times().write);
   advance();
 }
 
@@ -187,7 +187,9 @@ void TcpConnection::answer_queries() {
   answering_ = true;
   {
     const base::ReadSection section;
-    while (received_octets_ - at >= length_octets && pending_ < tcp_pending_max &&
+    const std::uint32_t queries_max = times().queries_max;
+    const auto is_spent = [&] { return queries_max > 0 && query_count_ >= queries_max; };
+    while (!is_spent() && received_octets_ - at >= length_octets && pending_ < tcp_pending_max &&
            unsent_.size() + in_writing_.size() < tcp_unsent_octets_max) {
       const std::size_t size = dns::read_u16(received_.data() + at);
       if (received_octets_ - at < length_octets + size) break;
@@ -196,7 +198,9 @@ void TcpConnection::answer_queries() {
                                   listener_->router(), reply_buffer());
       if (reply.outcome == Outcome::reply) append(reply.message);
       at += length_octets + size;
+      ++query_count_;
     }
+    if (is_spent()) finishing_ = true;
   }
   answering_ = false;
   received_octets_ -= at;
@@ -204,14 +208,14 @@ void TcpConnection::answer_queries() {
   if (at > 0) {
     query_begun_ = false;
     last_active_ = std::chrono::steady_clock::now();
-    set_deadline(tcp_idle_max);
+    set_deadline(times().idle);
   }
   if (received_octets_ >= length_octets) {
     const std::size_t whole = length_octets + dns::read_u16(received_.data());
     if (whole > received_.size()) received_.resize(whole);
   }
   // The time for a query runs from its first octet; more octets do not extend it.
-  if (received_octets_ > 0 && !std::exchange(query_begun_, true)) set_deadline(tcp_query_max);
+  if (received_octets_ > 0 && !std::exchange(query_begun_, true)) set_deadline(times().read);
 }
 
 void TcpConnection::append(std::span<const std::uint8_t> message) {
@@ -225,18 +229,20 @@ void TcpConnection::write() {
   if (writing_ || unsent_.empty() || closed_) return;
   writing_ = true;
   in_writing_.swap(unsent_);
-  set_deadline(tcp_write_max);
+  set_deadline(times().write);
   asio::async_write(socket_, asio::buffer(in_writing_),
                     [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
                       self->writing_ = false;
                       self->in_writing_.clear();
                       if (error) return self->close();
-                      self->set_deadline(self->query_begun_ ? tcp_query_max : tcp_idle_max);
+                      self->set_deadline(self->query_begun_ ? self->times().read : self->times().idle);
                       self->advance();
                     });
 }
 
-void TcpConnection::set_deadline(std::chrono::seconds from_now) {
+const TcpTimes& TcpConnection::times() const { return listener_->plan()->routers[listener_->router()].tcp; }
+
+void TcpConnection::set_deadline(std::chrono::nanoseconds from_now) {
   last_active_ = std::chrono::steady_clock::now();
   deadline_ = last_active_ + from_now;
 }

@@ -16,6 +16,7 @@
 
 #include "server/net/tcp_listener.hpp"
 #include "server/query/query_context.hpp"
+#include "server/query/worker_plan.hpp"
 #include "zones/base/asio.hpp"
 
 namespace fairlead::server {
@@ -57,7 +58,9 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void advance_stream();
   void advance_stream_soon();
   bool may_read() const;
-  void set_deadline(std::chrono::seconds from_now);
+  /// Of the plan that is served now.
+  const TcpTimes& times() const;
+  void set_deadline(std::chrono::nanoseconds from_now);
 
   asio::ip::tcp::socket socket_;
   const std::shared_ptr<TcpListener> listener_;
@@ -70,6 +73,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool stream_waits_ = false;      // for its wake()
   bool stream_scheduled_ = false;  // advance_stream() is posted
   std::size_t pending_ = 0;
+  std::uint32_t query_count_ = 0;
   bool reading_ = false;
   bool answering_ = false;
   bool writing_ = false;

@@ -45,12 +45,12 @@ void refuse(QueryContext& context, dns::ExtendedError code, std::string_view why
 
 // The zone that serves the question, or nothing with the reply written.
 const ZoneServer* route(QueryContext& context, std::size_t router) {
-  // CoreDNS serves class IN alone unless `chaos` is on.
-  if (context.query.qclass != dns::RRClass::in) {
+  const ZoneServer* const server = context.plan->routers[router].find(context.qname.view());
+  // CoreDNS too serves class IN alone unless a directive such as `chaos` is on.
+  if (context.query.qclass != dns::RRClass::in && (server == nullptr || !server->chain->serves_other_classes)) {
     refuse(context, dns::ExtendedError::not_supported, "only class IN is served");
     return nullptr;
   }
-  const ZoneServer* const server = context.plan->routers[router].find(context.qname.view());
   if (server == nullptr) {
     refuse(context, dns::ExtendedError::prohibited, "no server block of the Corefile serves this zone");
   }
@@ -64,7 +64,8 @@ Step handle(QueryContext& context, std::size_t first = 0) {
     const auto& handler = handlers[i];
     const Step step = handler->handle(context);
     if (step == Step::next) continue;
-    if (step == Step::answered) context.answered_by = handler->plugin();
+    // A handler that asked those behind it has theirs already.
+    if (step == Step::answered && context.answered_by == no_plugin) context.answered_by = handler->plugin();
     return step;
   }
   // No handler of the block answers for this name, as CoreDNS at the end of its chain.
@@ -74,7 +75,7 @@ Step handle(QueryContext& context, std::size_t first = 0) {
 
 // For those who look what there is to match and to show.
 void log_metadata(const QueryContext& context) {
-  if (context.alias_depth > 0) return;
+  if (!context.is_of_client()) return;
   const std::string text = metadata_text(context);
   if (text.empty()) return;
   log_queued(base::LogLevel::debug, "metadata: " + context.query.qname.to_string() + " " +
@@ -85,7 +86,7 @@ void log_metadata(const QueryContext& context) {
 // Metrics and the query log; an empty message is a reply that is not owed.
 void account(const QueryContext& context, std::span<const std::uint8_t> message) {
   // Questions of our own are part of the client's.
-  if (context.alias_depth > 0) return;
+  if (!context.is_of_client()) return;
   ZoneSlots* const slots = context.server != nullptr ? context.server->slots : context.plan->dropped_slots;
   const QueryLog* const log = context.server != nullptr ? context.server->chain->log.get() : nullptr;
   if (slots == nullptr && log == nullptr) return;
@@ -191,6 +192,7 @@ Answer answer(std::span<const std::uint8_t> packet, Origin& origin, const std::s
 
 std::span<const std::uint8_t> finish(QueryContext& context) {
   context.run_observers();
+  context.run_editors();
   const auto message = context.writer.finish();
   if (context.rotate && context.writer.count(dns::Section::answer) > 1) {
     rotate_addresses(message, context.plan->next_rotation());

@@ -31,6 +31,8 @@ class Handler {
   virtual Step handle(QueryContext& context) = 0;
   /// Sees the reply of a handler behind it, if handle() asked for that with QueryContext::observe().
   virtual void on_reply(QueryContext&) {}
+  /// May change the whole reply, whoever wrote it, if handle() asked for that with QueryContext::edit().
+  virtual void edit_reply(QueryContext&) {}
   /// What it can tell about a query, for `metadata`: "kubernetes/service".
   virtual std::span<const std::string_view> metadata_labels() const { return {}; }
   /// The value of one of these labels; empty where there is none.

@@ -1,7 +1,11 @@
 #include "server/query/pending_query.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/query/answer.hpp"
 #include "server/query/limits.hpp"
+#include "zones/base/published.hpp"
 
 namespace fairlead::server {
 
@@ -31,6 +35,11 @@ PendingQuery::PendingQuery(const QueryContext& from, std::unique_ptr<ReplyTarget
   context_->alias_depth = from.alias_depth;
   context_->observers = from.observers;
   context_->observer_count = from.observer_count;
+  std::copy_n(from.editors.begin(), from.editor_count, context_->editors.begin());
+  context_->editor_count = from.editor_count;
+  context_->is_nested = from.is_nested;
+  context_->wait_limit = from.wait_limit;
+  if (from.wait_limit != nullptr) cancel_after(*from.wait_limit);
 }
 
 PendingQuery::~PendingQuery() { --plan_->pending_queries; }
@@ -45,8 +54,38 @@ QueryContext& PendingQuery::context() {
 }
 
 void PendingQuery::reply(PluginLabel answered_by) {
+  if (target_ == nullptr) return;
+  cancel_timer_.reset();
   context().answered_by = answered_by;
-  target_->deliver(finish(*context_));
+  const auto message = finish(*context_);
+  target_->note(*context_);
+  // Whoever delivers may come back to us.
+  const auto target = std::move(target_);
+  target->deliver(message);
+}
+
+void PendingQuery::cancel_after(const WaitLimit& limit) {
+  alive_ = std::make_shared<bool>();
+  cancel_timer_.emplace(limit.io);
+  cancel_timer_->expires_at(context_->received + std::chrono::duration_cast<std::chrono::nanoseconds>(limit.max));
+  // What has expired may be on its way when the timer ends.
+  cancel_timer_->async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error) {
+    if (!error && !alive.expired()) cancel();
+  });
+}
+
+// Who holds the query goes on, and finds a writer with the question alone and nobody who takes the reply.
+void PendingQuery::cancel() {
+  if (target_ == nullptr) return;
+  const base::ReadSection section;
+  QueryContext& context = this->context();
+  context.error = "cancelled: no answer within the time of 'cancel'";
+  context.writer.set_rcode(dns::Rcode::servfail);
+  context.writer.set_extended_error({dns::ExtendedError::other, context.error});
+  const auto message = finish(context);
+  target_->note(context);
+  std::exchange(target_, nullptr)->deliver(message);
+  writer_.begin(query_.header, query_.question, query_.edns);
 }
 
 }  // namespace fairlead::server

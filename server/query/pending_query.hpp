@@ -26,7 +26,7 @@ class PendingQuery final : private Origin {
 
   /// What was asked, with a writer that holds the question alone. The reply's memory is taken at the first call.
   QueryContext& context();
-  /// Finishes what stands in the writer and delivers it.
+  /// Finishes what stands in the writer and delivers it; nothing happens when the query was cancelled meanwhile.
   void reply(PluginLabel answered_by);
 
  private:
@@ -35,10 +35,15 @@ class PendingQuery final : private Origin {
   Transport transport() const override { return transport_; }
   bool is_ipv4() const override { return ipv4_; }
   base::IpAddress client_address() const override { return client_address_; }
-  std::string client_text() const override { return target_->client_text(); }
+  std::string client_text() const override { return target_ != nullptr ? target_->client_text() : "?"; }
   std::uint16_t client_port() const override { return client_port_; }
-  std::optional<base::IpAddress> local_address() const override { return target_->local_address(); }
+  std::optional<base::IpAddress> local_address() const override {
+    return target_ != nullptr ? target_->local_address() : std::nullopt;
+  }
   std::unique_ptr<ReplyTarget> keep() override { return std::move(target_); }
+
+  void cancel_after(const WaitLimit& limit);
+  void cancel();
 
   std::shared_ptr<WorkerPlan> plan_;
   std::vector<std::uint8_t> packet_;
@@ -47,7 +52,9 @@ class PendingQuery final : private Origin {
   dns::Query query_;
   dns::MessageWriter writer_;
   std::optional<QueryContext> context_;
-  std::unique_ptr<ReplyTarget> target_;
+  std::unique_ptr<ReplyTarget> target_;  // null once the query is answered, or kept by another one
+  std::optional<asio::steady_timer> cancel_timer_;
+  std::shared_ptr<bool> alive_;  // with the timer
   Transport transport_;
   bool ipv4_;
   base::IpAddress client_address_;

@@ -22,4 +22,8 @@ void QueryContext::run_observers() {
   while (observer_count > 0) observers[--observer_count]->on_reply(*this);
 }
 
+void QueryContext::run_editors() {
+  while (editor_count > 0) editors[--editor_count]->edit_reply(*this);
+}
+
 }  // namespace fairlead::server

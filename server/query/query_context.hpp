@@ -17,6 +17,7 @@
 #include "resolver/forwarder.hpp"
 #include "server/query/handler.hpp"
 #include "server/query/reply_stream.hpp"
+#include "zones/base/asio.hpp"
 #include "zones/base/ip_address.hpp"
 #include "zones/dns/domain_name.hpp"
 #include "zones/dns/message_reader.hpp"
@@ -26,7 +27,14 @@ namespace fairlead::server {
 
 using resolver::Transport;
 
+/// How long a query may wait from its arrival, and who keeps the time.
+struct WaitLimit {
+  asio::io_context& io;
+  std::chrono::nanoseconds max;
+};
+
 class WorkerPlan;
+struct QueryContext;
 struct ZoneServer;
 struct Chain;
 
@@ -35,6 +43,8 @@ class ReplyTarget {
  public:
   virtual ~ReplyTarget() = default;
   virtual void deliver(std::span<const std::uint8_t> message) = 0;
+  /// What is known of the query beyond its reply, just before deliver(): for a target that is itself a query.
+  virtual void note(const QueryContext&) {}
   /// "10.244.0.7:43210", for logs.
   virtual std::string client_text() const = 0;
   /// As Origin's.
@@ -85,12 +95,19 @@ struct QueryContext {
   std::chrono::steady_clock::time_point received;
 
   PluginLabel answered_by = no_plugin;
-  std::uint8_t alias_depth = 0;  // aliases followed before this question; alias_chain_max
-  std::size_t router = 0;        // of the listening address
+  std::uint8_t alias_depth = 0;           // aliases followed before this question; alias_chain_max
+  bool is_nested = false;                 // asked in the place of the client's question; nested_question.hpp
+  std::size_t router = 0;                 // of the listening address
+  const WaitLimit* wait_limit = nullptr;  // of `cancel`; lives as long as the plan
   /// The answer section is rotated when the reply is finished: `loadbalance` for replies that were not made here.
   bool rotate = false;
   /// What went wrong upstream, for `errors`; empty when nothing did.
   std::string error;
+  /// Keeps the text of an Extended DNS Error that was made for this reply.
+  std::string& reason() {
+    if (reason_ == nullptr) reason_ = std::make_unique<std::string>();
+    return *reason_;
+  }
   /// The upstream that answered, or failed last; null where none was asked.
   const resolver::UpstreamAddress* upstream = nullptr;
   /// While an upstream's reply is copied: the reply, and the TTL that its records are given if there is one.
@@ -104,6 +121,20 @@ struct QueryContext {
   void run_observers();
   std::array<Handler*, 4> observers{};
   std::uint8_t observer_count = 0;
+
+  /// The handler's edit_reply() runs before the reply is finished; the last that asked comes first.
+  void edit(Handler& handler) {
+    if (editor_count < editors.size()) editors[editor_count++] = &handler;
+  }
+  void run_editors();
+  std::array<Handler*, 8> editors;  // up to editor_count
+  std::uint8_t editor_count = 0;
+
+  /// False for questions of our own: what is counted and logged is the client's.
+  bool is_of_client() const { return alias_depth == 0 && !is_nested; }
+
+ private:
+  std::unique_ptr<std::string> reason_;
 };
 
 }  // namespace fairlead::server

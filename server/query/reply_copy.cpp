@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -52,19 +53,18 @@ struct KnownName {
   std::size_t offset = 0;  // 0: none yet
 };
 
-bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordView& record, dns::MessageWriter& writer,
-                     std::vector<std::uint8_t>& rdata, KnownName& known) {
-  dns::NameBuffer owner;
-  if (!dns::read_name(message, record.owner_offset, owner) || !expand_rdata(message, record, rdata)) return false;
+bool append_owned(const dns::RecordView& record, const dns::NameBuffer& owner, std::uint32_t ttl,
+                  dns::MessageWriter& writer, std::span<const std::uint8_t> rdata, KnownName& known) {
+  const auto rrclass = static_cast<dns::RRClass>(record.rrclass);
   const std::size_t owner_offset = writer.size();
   // An upstream's 3,000 addresses of one name must not outgrow a message by being passed on.
   constexpr std::size_t pointer_offset_max = 0x3fff;
   if (known.offset != 0 && known.offset <= pointer_offset_max && owner.view() == known.name.view()) {
     const std::uint8_t pointer[] = {static_cast<std::uint8_t>(0xc0 | known.offset >> 8),
                                     static_cast<std::uint8_t>(known.offset)};
-    if (!writer.append(record.section, pointer, record.type, record.ttl, rdata)) return false;
+    if (!writer.append(record.section, pointer, record.type, ttl, rdata, rrclass)) return false;
   } else {
-    if (!writer.append(record.section, owner.view().wire(), record.type, record.ttl, rdata)) return false;
+    if (!writer.append(record.section, owner.view().wire(), record.type, ttl, rdata, rrclass)) return false;
     known = {owner, owner_offset};
   }
   if (record.type == RRType::cname) {
@@ -73,6 +73,56 @@ bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordVie
     known.offset = writer.size() - rdata.size();
   }
   return true;
+}
+
+bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordView& record, dns::MessageWriter& writer,
+                     std::vector<std::uint8_t>& rdata, KnownName& known) {
+  dns::NameBuffer owner;
+  if (!dns::read_name(message, record.owner_offset, owner) || !expand_rdata(message, record, rdata)) return false;
+  return append_owned(record, owner, record.ttl, writer, rdata, known);
+}
+
+// The names in expanded RDATA, each through the editor; what is around them stays.
+void edit_rdata(RRType type, RecordEditor& editor, std::vector<std::uint8_t>& rdata) {
+  // Octets in front of the first name; NAPTR has three character-strings behind its two numbers.
+  std::size_t at = type == RRType::srv ? 6 : type == RRType::mx ? 2 : type == RRType::naptr ? 4 : 0;
+  for (int i = 0; type == RRType::naptr && i < 3; ++i) {
+    if (at >= rdata.size()) return;
+    at += 1u + rdata[at];
+  }
+  std::vector<std::uint8_t> edited;
+  for (int names = type == RRType::soa ? 2 : 1; names > 0; --names) {
+    dns::NameBuffer name;
+    if (at > rdata.size()) return;
+    const auto behind = dns::read_name(rdata, at, name);
+    if (!behind) return;
+    editor.edit_value(name, type);
+    edited.assign(rdata.begin(), rdata.begin() + static_cast<std::ptrdiff_t>(at));
+    edited.insert(edited.end(), name.octets.begin(), name.octets.begin() + name.size);
+    edited.insert(edited.end(), rdata.begin() + static_cast<std::ptrdiff_t>(*behind), rdata.end());
+    at += name.size;
+    rdata.swap(edited);
+  }
+}
+
+struct ExtendedErrorText {
+  dns::ExtendedError code;
+  std::string text;
+};
+
+// RFC 8914 §2, in the options of an OPT record.
+std::optional<ExtendedErrorText> find_extended_error(std::span<const std::uint8_t> options) {
+  constexpr std::uint16_t extended_error = 15;
+  while (options.size() >= 4) {
+    const std::size_t length = dns::read_u16(options.data() + 2);
+    if (options.size() - 4 < length) break;
+    if (dns::read_u16(options.data()) == extended_error && length >= 2) {
+      return ExtendedErrorText{static_cast<dns::ExtendedError>(dns::read_u16(options.data() + 4)),
+                               std::string(reinterpret_cast<const char*>(options.data()) + 6, length - 2)};
+    }
+    options = options.subspan(4 + length);
+  }
+  return std::nullopt;
 }
 
 bool same_owner(std::span<const std::uint8_t> message, std::size_t a, std::size_t b) {
@@ -185,6 +235,69 @@ void copy_whole_reply(std::span<const std::uint8_t> message, dns::NameView quest
       // What is beside the answer may be missing.
       if ((*record)->section != Section::additional) writer.set_flag(Header::tc);
       return;
+    }
+  }
+}
+
+bool RecordEditor::has_names(RRType type) {
+  switch (type) {
+    case RRType::cname:
+    case RRType::dname:
+    case RRType::mx:
+    case RRType::naptr:
+    case RRType::ns:
+    case RRType::ptr:
+    case RRType::soa:
+    case RRType::srv: return true;
+    default: return false;
+  }
+}
+
+void copy_edited_reply(std::span<const std::uint8_t> message, dns::NameView question, RecordEditor& editor,
+                       dns::MessageWriter& writer, std::string& reason) {
+  using dns::Header;
+  const Header header = dns::read_header(message);
+  unsigned rcode = static_cast<unsigned>(header.rcode());
+  for (const std::uint16_t flag : {Header::aa, Header::ra, Header::ad, Header::tc, Header::rd}) {
+    writer.set_flag(flag, header.has(flag));
+  }
+  writer.set_rcode(static_cast<dns::Rcode>(rcode));
+  const auto fail = [&] {
+    writer.clear_records();
+    writer.set_rcode(dns::Rcode::servfail);
+  };
+  auto reader = dns::RecordReader::open(message);
+  if (!reader) return fail();
+  std::vector<std::uint8_t> rdata;
+  KnownName known;
+  std::ranges::copy(question.wire(), known.name.octets.begin());
+  known.name.size = static_cast<std::uint8_t>(question.size());
+  known.offset = dns::header_octets;
+  bool is_full = false;
+  while (true) {
+    const auto record = reader->next();
+    if (!record) return fail();
+    if (!*record) return;
+    if ((*record)->type == RRType::opt) {
+      rcode |= (*record)->ttl >> 24 << 4;
+      writer.set_rcode(static_cast<dns::Rcode>(rcode));
+      if (const auto error = find_extended_error((*record)->rdata)) {
+        reason = error->text;
+        writer.set_extended_error({error->code, reason});
+      }
+      continue;
+    }
+    if (is_full) continue;
+    dns::NameBuffer owner;
+    if (!dns::read_name(message, (*record)->owner_offset, owner) || !expand_rdata(message, **record, rdata)) {
+      return fail();
+    }
+    editor.edit_owner(owner);
+    if (RecordEditor::has_names((*record)->type)) edit_rdata((*record)->type, editor, rdata);
+    if (!append_owned(**record, owner, editor.edit_ttl((*record)->ttl), writer, rdata, known)) {
+      // What is beside the answer may be missing.
+      if ((*record)->section != Section::additional) writer.set_flag(Header::tc);
+      is_full = true;
     }
   }
 }

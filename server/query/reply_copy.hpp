@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "zones/dns/message_reader.hpp"
 #include "zones/dns/message_writer.hpp"
 
 namespace fairlead::server {
@@ -21,6 +23,23 @@ bool append_answers(std::span<const std::uint8_t> message, dns::MessageWriter& w
 /// Everything of `message` but its question and OPT: RCODE, flags, and the records with their names spelled out.
 /// Answers that begin at another name than `question` stand behind a CNAME to it. TC when they do not fit.
 void copy_whole_reply(std::span<const std::uint8_t> message, dns::NameView question, dns::MessageWriter& writer);
+
+/// What is changed in the records of a reply while they are copied. Names are whole.
+class RecordEditor {
+ public:
+  virtual ~RecordEditor() = default;
+  virtual void edit_owner(dns::NameBuffer&) {}
+  /// A name in the RDATA of a record of that type, of those that RecordEditor::has_names() has.
+  virtual void edit_value(dns::NameBuffer&, dns::RRType) {}
+  virtual std::uint32_t edit_ttl(std::uint32_t ttl) { return ttl; }
+  /// CNAME, DNAME, MX, NAPTR, NS, PTR, SOA and SRV.
+  static bool has_names(dns::RRType type);
+};
+
+/// As copy_whole_reply(), but for the CNAME: records through `editor`, in their classes. The RCODE and the Extended DNS
+/// Error are the message's too; the text of the latter is put into `reason`.
+void copy_edited_reply(std::span<const std::uint8_t> message, dns::NameView question, RecordEditor& editor,
+                       dns::MessageWriter& writer, std::string& reason);
 
 /// What the writer holds, as a message of its own without OPT; the writer goes on.
 std::vector<std::uint8_t> message_so_far(dns::MessageWriter& writer);

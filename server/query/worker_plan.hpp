@@ -6,6 +6,7 @@
 // Threads: built on the control thread, then used by its worker only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ struct Chain {
   bool rotates_answers = false;         // loadbalance
   std::shared_ptr<ErrorLog> errors;     // null without `errors`
   std::shared_ptr<const QueryLog> log;  // null without `log`
+  /// Some handler answers in other classes than IN, and stands before a ClassGate.
+  bool serves_other_classes = false;
   /// Of `metadata`; nothing without the directive.
   std::optional<std::vector<dns::DomainName>> metadata_zones;
 };
@@ -40,9 +43,22 @@ struct ZoneServer {
   ZoneSlots* slots = nullptr;  // null without prometheus
 };
 
+/// How long a TCP connection of one listening address may take, and how many queries it may bring; of `timeouts`.
+struct TcpTimes {
+  /// From the first octet of a query to its last: a slow writer cannot keep a connection.
+  std::chrono::nanoseconds read{std::chrono::seconds(5)};
+  /// A client that takes no reply for so long is gone.
+  std::chrono::nanoseconds write{std::chrono::seconds(10)};
+  /// RFC 7766 §6.2.3 leaves the idle time to the server; CoreDNS's 10 s.
+  std::chrono::nanoseconds idle{std::chrono::seconds(10)};
+  std::uint32_t queries_max = 0;  // 0: no limit
+};
+
 /// The zones of one listening address; the longest match answers.
 class ZoneRouter {
  public:
+  TcpTimes tcp;
+
   void add(ZoneServer server);
   /// Nothing when no zone matches: the query is REFUSED.
   const ZoneServer* find(dns::NameView qname) const;

@@ -30,6 +30,7 @@ void MessageWriter::begin(const Header& query, std::span<const std::uint8_t> que
   edns_ = edns;
   dnssec_ok_ = false;
   extended_error_.reset();
+  edns_options_ = {};
   limit_ = limit_whole_ - (edns ? opt_octets : 0);
   std::copy(question.begin(), question.end(), buffer_.begin() + header_octets);
   questions_ = question.empty() ? 0 : 1;
@@ -48,13 +49,32 @@ void MessageWriter::clear_records() {
   std::fill(std::begin(counts_), std::end(counts_), std::uint16_t{0});
 }
 
+void MessageWriter::reduce_limit(std::size_t limit) {
+  const std::size_t whole = std::min(std::max(limit, udp_octets_classic), limit_whole_);
+  limit_ -= limit_whole_ - whole;
+  limit_whole_ = whole;
+}
+
+void MessageWriter::keep_answers_only() {
+  std::size_t at = question_end_;
+  const std::span<const std::uint8_t> message = buffer_.first(size_);
+  for (std::size_t i = 0; i < counts_[0]; ++i) {
+    const auto behind = skip_name(message, at);
+    if (!behind || message.size() - *behind < 10) return;
+    at = *behind + 10 + read_u16(message.data() + *behind + 8);
+  }
+  if (at > size_) return;
+  size_ = at;
+  counts_[1] = counts_[2] = 0;
+}
+
 bool MessageWriter::append(Section section, std::span<const std::uint8_t> owner, RRType type, std::uint32_t ttl,
-                           std::span<const std::uint8_t> rdata) {
+                           std::span<const std::uint8_t> rdata, RRClass rrclass) {
   const std::size_t octets = owner.size() + 10 + rdata.size();
   if (octets > room()) return false;
   std::uint8_t* at = std::copy(owner.begin(), owner.end(), cursor());
   write_u16(at, static_cast<std::uint16_t>(type));
-  write_u16(at + 2, static_cast<std::uint16_t>(RRClass::in));
+  write_u16(at + 2, static_cast<std::uint16_t>(rrclass));
   write_u32(at + 4, ttl);
   write_u16(at + 8, static_cast<std::uint16_t>(rdata.size()));
   std::copy(rdata.begin(), rdata.end(), at + 10);
@@ -81,6 +101,10 @@ std::span<std::uint8_t> MessageWriter::finish() {
       write_u16(opt + 15, static_cast<std::uint16_t>(extended_error_->code));
       std::copy(text.begin(), text.end(), opt + 17);
       rdata_octets = static_cast<std::uint16_t>(extended_error_octets_min + text.size());
+    }
+    if (!edns_options_.empty() && left - rdata_octets >= edns_options_.size()) {
+      std::copy(edns_options_.begin(), edns_options_.end(), opt + opt_octets + rdata_octets);
+      rdata_octets = static_cast<std::uint16_t>(rdata_octets + edns_options_.size());
     }
     write_u16(opt + 9, rdata_octets);
     advance(opt_octets + rdata_octets, 1, Section::additional);

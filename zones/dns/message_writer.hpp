@@ -66,8 +66,15 @@ class MessageWriter {
   void clear_extended_error() { extended_error_.reset(); }
   const std::optional<ExtendedErrorOption>& extended_error() const { return extended_error_; }
 
+  /// Further EDNS options, as they stand in the RDATA of OPT, behind the reason; left out when they do not fit, or the
+  /// query had no EDNS. They must live until finish().
+  void set_edns_options(std::span<const std::uint8_t> options) { edns_options_ = options; }
+  std::span<const std::uint8_t> edns_options() const { return edns_options_; }
+
   /// The most octets that the message may have.
   std::size_t limit() const { return limit_whole_; }
+  /// A smaller limit from now on (one below udp_octets_classic counts as that). While the message holds no records.
+  void reduce_limit(std::size_t limit);
   /// Room left for records.
   std::size_t room() const { return limit_ - size_; }
   std::size_t size() const { return size_; }
@@ -83,11 +90,13 @@ class MessageWriter {
   }
   /// Appends one record whose owner is written as it is (`owner` may be a two-octet pointer).
   bool append(Section section, std::span<const std::uint8_t> owner, RRType type, std::uint32_t ttl,
-              std::span<const std::uint8_t> rdata);
+              std::span<const std::uint8_t> rdata, RRClass rrclass = RRClass::in);
   std::size_t count(Section section) const { return counts_[static_cast<std::size_t>(section)]; }
 
   /// Drops every record, back to header and question.
   void clear_records();
+  /// Drops the records behind the answer section.
+  void keep_answers_only();
 
   /// Writes OPT and the header, once. The message is valid until begin() starts the next one. An RCODE above 15
   /// without EDNS becomes SERVFAIL.
@@ -109,6 +118,7 @@ class MessageWriter {
   std::optional<ExtendedErrorOption> extended_error_;
   static constexpr std::size_t own_text_octets_max = 64;
   std::array<char, own_text_octets_max> own_text_;
+  std::span<const std::uint8_t> edns_options_;
 };
 
 }  // namespace fairlead::dns

@@ -82,6 +82,30 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:5: 'source' is written twice; remove one of them\n"
      "Corefile:5: 'eth0' is not an address to send NOTIFY from; write one of this machine's\n"},
     {"transfer {\nto *\nfrom 10.0.0.1\n}", "Corefile:4: unknown option 'from' of 'transfer'; write to or source\n"},
+    {"root", "Corefile:2: too few arguments for 'root'; write 'root PATH'\n"},
+    {"cancel 0", "Corefile:2: the duration '0' is too short; write '1ns' or more\n"},
+    {"timeouts",
+     "Corefile:2: 'timeouts' sets nothing; write 'read DURATION', 'write DURATION', 'idle DURATION' or 'maxtcpqueries "
+     "N' "
+     "in its block, or remove it\n"},
+    {"timeouts {\nread 500ms\nidle 48h\nmaxtcpqueries 0\n}",
+     "Corefile:3: the duration '500ms' is too short; write '1s' or more\n"
+     "Corefile:4: '48h' is more than a day; write '24h' or less\n"
+     "Corefile:5: '0' is not a number from 1 to 1000000000\n"},
+    {"multisocket 0", "Corefile:2: '0' is not a number from 1 to 1024\n"},
+    {"nsid a\nnsid b", "Corefile:3: Directive 'nsid' is already used in this block, at Corefile:2; write it once\n"},
+    {"bufsize 100", "Corefile:2: '100' is not a number from 512 to 4096\n"},
+    {"local {\nlocalhost_prefix maybe\n}", "Corefile:3: unknown value 'maybe'; write on or off\n"},
+    {"any thing", "Corefile:2: too many arguments for 'any'; write 'any'\n"},
+    {"chaos v {\nx\n}", "Corefile:3: 'chaos' has no options; remove its block\n"},
+    {"header", "Corefile:2: 'header' changes nothing; write 'response set ra' or the like in its block\n"},
+    {"header {\nresponse set tc\nreply set aa\nquery toggle rd\nresponse set\n}",
+     "Corefile:3: 'tc' is no flag that 'header' changes; write aa, ra or rd\n"
+     "Corefile:4: unknown option 'reply' of 'header'; write query or response\n"
+     "Corefile:5: 'toggle' is no action of 'header'; write 'query|response set|clear aa|ra|rd...'\n"
+     "Corefile:6: too few arguments for 'response'; write 'response set|clear aa|ra|rd...'\n"},
+    {"minimal 1", "Corefile:2: too many arguments for 'minimal'; write 'minimal'\n"},
+    {"whoami {\nx\n}", "Corefile:3: 'whoami' has no options; remove its block\n"},
     {"loop here", "Corefile:2: too many arguments for 'loop'; write 'loop'\n"},
     {"debug {\nall\n}", "Corefile:3: 'debug' has no options; remove its block\n"},
     {"loadbalance weighted w.txt",

@@ -52,10 +52,9 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "metadata\nreload\nbind\ndebug\nready\nhealth\nprometheus\nerrors\nlog\nloadbalance\nautopath\ncache\ntransfer"
-        "\nk8s_"
-        "external\n"
-        "kubernetes\nloop\nforward\n");
+        "root\nmetadata\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\n"
+        "prometheus\nerrors\nlog\nlocal\nany\nchaos\nloadbalance\nautopath\ncache\nheader\nminimal\ntransfer\n"
+        "k8s_external\nkubernetes\nloop\nforward\nwhoami\n");
 }
 
 TEST_CASE("every directive of the table is supported with a reader, planned, or left out with a reason") {

@@ -59,6 +59,7 @@ class TestOrigin final : public server::Origin {
   bool is_ipv4() const override { return true; }
   base::IpAddress client_address() const override { return address; }
   std::string client_text() const override { return "192.0.2.1:5353"; }
+  std::uint16_t client_port() const override { return 5353; }
   std::unique_ptr<server::ReplyTarget> keep() override {
     struct Target final : server::ReplyTarget {
       explicit Target(std::shared_ptr<std::vector<std::uint8_t>> to) : reply(std::move(to)) {}
