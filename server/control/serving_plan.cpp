@@ -316,6 +316,7 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
         {.plan = plan, .planned = planned, .io = io, .resources = resources, .metrics = metrics, .clock = clock},
         result->resources.emplace_back());
     result->chains.push_back(builder.build());
+    result->serves_other_classes |= result->chains.back()->serves_other_classes;
     const bool counts = planned.block->options.prometheus.has_value();
     for (const auto& address : planned.addresses) {
       const auto router = static_cast<std::size_t>(std::ranges::find(plan.addresses, address) - plan.addresses.begin());

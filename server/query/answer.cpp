@@ -45,9 +45,13 @@ void refuse(QueryContext& context, dns::ExtendedError code, std::string_view why
 
 // The zone that serves the question, or nothing with the reply written.
 const ZoneServer* route(QueryContext& context, std::size_t router) {
-  const ZoneServer* const server = context.plan->routers[router].find(context.qname.view());
   // CoreDNS too serves class IN alone unless a directive such as `chaos` is on.
-  if (context.query.qclass != dns::RRClass::in && (server == nullptr || !server->chain->serves_other_classes)) {
+  const bool is_other_class = context.query.qclass != dns::RRClass::in;
+  const ZoneServer* server = nullptr;
+  if (!is_other_class || context.plan->serves_other_classes) {
+    server = context.plan->routers[router].find(context.qname.view());
+  }
+  if (is_other_class && (server == nullptr || !server->chain->serves_other_classes)) {
     refuse(context, dns::ExtendedError::not_supported, "only class IN is served");
     return nullptr;
   }

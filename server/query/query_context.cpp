@@ -18,12 +18,4 @@ QueryContext::QueryContext(std::span<const std::uint8_t> packet_octets, const dn
                            dns::MessageWriter& reply, Origin& from, const std::shared_ptr<WorkerPlan>& serving)
     : packet(packet_octets), query(parsed), writer(reply), origin(from), plan(serving), qname(parsed.qname) {}
 
-void QueryContext::run_observers() {
-  while (observer_count > 0) observers[--observer_count]->on_reply(*this);
-}
-
-void QueryContext::run_editors() {
-  while (editor_count > 0) editors[--editor_count]->edit_reply(*this);
-}
-
 }  // namespace fairlead::server

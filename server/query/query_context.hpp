@@ -118,7 +118,9 @@ struct QueryContext {
   void observe(Handler& handler) {
     if (observer_count < observers.size()) observers[observer_count++] = &handler;
   }
-  void run_observers();
+  void run_observers() {
+    while (observer_count > 0) observers[--observer_count]->on_reply(*this);
+  }
   std::array<Handler*, 4> observers{};
   std::uint8_t observer_count = 0;
 
@@ -126,7 +128,9 @@ struct QueryContext {
   void edit(Handler& handler) {
     if (editor_count < editors.size()) editors[editor_count++] = &handler;
   }
-  void run_editors();
+  void run_editors() {
+    while (editor_count > 0) editors[--editor_count]->edit_reply(*this);
+  }
   std::array<Handler*, 8> editors;  // up to editor_count
   std::uint8_t editor_count = 0;
 

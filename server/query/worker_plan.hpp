@@ -79,6 +79,7 @@ class WorkerPlan {
   std::vector<BlockResources> resources;  // by the index of the server block, as chains
   std::vector<ZoneRouter> routers;        // by the index of the listening address
   ZoneSlots* dropped_slots = nullptr;     // what no zone matched; null without prometheus
+  bool serves_other_classes = false;      // some chain does
 
   /// Queries that wait for an upstream; pending_queries_max.
   std::size_t pending_queries = 0;

@@ -153,10 +153,12 @@ def test_the_pages_of_the_directives_name_every_metric_and_no_other(scenario, up
     (tmp_path / "resolv.conf").write_text("search shop.svc.cluster.local example.org\n")
     cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"))
     server = scenario.server(f"""cache
+local
 autopath {tmp_path}/resolv.conf
 forward example.net tls://{upstream.target}
 forward . {upstream.target}""", cluster, f"pods verified\nsnapshot {tmp_path}/snapshot")
     assert server.ask("www.shop.svc.cluster.local").rcode == "NOERROR"
+    assert server.ask("localhost.shop.svc.cluster.local").rcode == "NOERROR"
     with Channel(server.port) as channel:
         for number in range(8):  # more than there are ways to the upstream, so that one is used again
             channel.ask(f"n{number}.example.org", dnssec_ok=True)

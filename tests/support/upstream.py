@@ -132,8 +132,9 @@ class Upstream:
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._udp.bind(("127.0.0.1", self.port))
         self._tcp = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        for serve in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=serve, daemon=True).start()
+        self._threads = [threading.Thread(target=serve, daemon=True) for serve in (self._serve_udp, self._serve_tcp)]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def target(self):
@@ -157,6 +158,9 @@ class Upstream:
         for channel in (self._udp, self._tcp, *list(self._connections)):
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)  # a port is free once nobody waits on its socket
+        for channel in (self._udp, self._tcp, *list(self._connections)):
             channel.close()
 
     def __enter__(self):
