@@ -24,6 +24,9 @@ inline constexpr std::size_t tcp_pending_max = 100;
 /// Replies that a client has not taken yet; above it no more queries are read.
 inline constexpr std::size_t tcp_unsent_octets_max = 64 * 1024;
 
+/// Reads of a connection that is to end: for what has arrived, not for a client that sends on and on.
+inline constexpr int tcp_drain_reads_max = 16;
+
 /// Transfers that wait for their turn on one connection; a secondary asks for one zone after the other.
 inline constexpr std::size_t tcp_streams_max = 4;
 /// What is rendered while the socket takes the messages before: two messages, so that it never waits for us.

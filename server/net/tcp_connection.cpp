@@ -79,6 +79,15 @@ void TcpConnection::close() {
   streams_.clear();
 }
 
+void TcpConnection::drain() {
+  if (closed_) return;
+  // Closing with queries in the socket would throw them away with a reset: they are read, and behind them the end.
+  drain_reads_ = tcp_drain_reads_max;
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_receive, ignored);
+  read();
+}
+
 void TcpConnection::finish() {
   finishing_ = true;
   if (!owes_reply()) close();
@@ -177,6 +186,7 @@ void TcpConnection::read() {
                               return;
                             }
                             self->received_octets_ += octets;
+                            if (self->drain_reads_ > 0 && --self->drain_reads_ == 0) self->finishing_ = true;
                             self->advance();
                           });
 }

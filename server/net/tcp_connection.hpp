@@ -29,8 +29,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
 
   void start() { read(); }
   void close();
-  /// Ends now if no reply is owed, else after the last one.
-  void finish();
+  /// Answers what has arrived, takes no more and ends.
+  void drain();
 
   bool is_closed() const { return closed_; }
   bool owes_reply() const { return pending_ > 0 || !unsent_.empty() || writing_ || !streams_.empty(); }
@@ -49,6 +49,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
  private:
   /// Answers what has arrived and may be answered, sends what there is, reads on.
   void advance();
+  /// Ends now if no reply is owed, else after the last one.
+  void finish();
   void read();
   void answer_queries();
   void append(std::span<const std::uint8_t> message);
@@ -72,6 +74,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool stream_begun_ = false;
   bool stream_waits_ = false;      // for its wake()
   bool stream_scheduled_ = false;  // advance_stream() is posted
+  int drain_reads_ = 0;            // that are left, after drain()
   std::size_t pending_ = 0;
   std::uint32_t query_count_ = 0;
   bool reading_ = false;

@@ -33,10 +33,12 @@ void TcpListener::start() {
 
 void TcpListener::stop() {
   if (!std::exchange(running_, false)) return;
+  // Clients that are connected already would be reset with their first query.
+  accept_waiting();
   boost::system::error_code ignored;
   socket_.close(ignored);
   accept_pause_.cancel();
-  for (const auto& connection : connections_) connection->finish();
+  for (const auto& connection : connections_) connection->drain();
 }
 
 void TcpListener::close_connections() {
@@ -47,34 +49,36 @@ void TcpListener::close_connections() {
 }
 
 std::size_t TcpListener::owed() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(connections_, [](const auto& c) { return !c->is_closed() && c->owes_reply(); }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      connections_, [this](const auto& c) { return !c->is_closed() && (!running_ || c->owes_reply()); }));
 }
 
 void TcpListener::accept() {
-  socket_.async_wait(
-      asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
-        if (error || !self->running_) return;
-        for (int i = 0; i < accepts_a_turn; ++i) {
-          const int fd = accept4(self->socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-          if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-              self->accept_pause_.expires_after(accept_pause);
-              self->accept_pause_.async_wait([self](const boost::system::error_code& cancelled) {
-                if (!cancelled && self->running_) self->accept();
-              });
-              return;
-            }
-            break;
-          }
-          sockaddr_storage local{};
-          socklen_t size = sizeof(local);
-          getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
-          const auto protocol = local.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
-          self->add(asio::ip::tcp::socket(self->io_, protocol, fd));
-        }
-        self->accept();
-      });
+  socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (error || !self->running_) return;
+                       if (!self->accept_waiting()) {
+                         self->accept_pause_.expires_after(accept_pause);
+                         self->accept_pause_.async_wait([self](const boost::system::error_code& cancelled) {
+                           if (!cancelled && self->running_) self->accept();
+                         });
+                         return;
+                       }
+                       self->accept();
+                     });
+}
+
+bool TcpListener::accept_waiting() {
+  for (int i = 0; i < accepts_a_turn; ++i) {
+    const int fd = accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+    sockaddr_storage local{};
+    socklen_t size = sizeof(local);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
+    const auto protocol = local.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+    add(asio::ip::tcp::socket(io_, protocol, fd));
+  }
+  return true;
 }
 
 void TcpListener::add(asio::ip::tcp::socket socket) {

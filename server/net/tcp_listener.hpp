@@ -31,7 +31,7 @@ class TcpListener : public std::enable_shared_from_this<TcpListener> {
   void stop();
   /// Closes what is left.
   void close_connections();
-  /// Connections that owe a reply.
+  /// Connections that owe a reply; once stopped, all that have not ended.
   std::size_t owed() const;
 
   const std::shared_ptr<WorkerPlan>& plan() const { return plan_; }
@@ -40,6 +40,8 @@ class TcpListener : public std::enable_shared_from_this<TcpListener> {
 
  private:
   void accept();
+  /// Takes waiting connections; false if there is no room for more descriptors.
+  bool accept_waiting();
   void add(asio::ip::tcp::socket socket);
   void wait_for_deadlines();
   void close_overdue();

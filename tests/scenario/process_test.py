@@ -4,13 +4,15 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
-from support import fairlead
+from support import dns, fairlead
+from support.dns import Channel
 from support.fairlead import REPOSITORY
 from support.kube import service
 from support.processes import free_port, wait_until
@@ -288,6 +290,31 @@ def test_a_query_that_waits_is_answered_before_the_end(lame, tcp):
     assert ended(lame, signal.SIGINT, 10)[0] == 0
     thread.join(5)
     assert [answer.data() for answer in answers] == [["192.0.2.5"]]
+    lame.kill()
+
+
+def test_what_has_arrived_before_the_end_is_answered(lame):
+    """Over UDP, on a connection that idles, and on one that nobody has accepted."""
+    query = dns.encode_query("www.example.org")
+    framed = struct.pack("!H", len(query)) + query
+    for _ in range(5):
+        with Channel(lame.port) as channel, \
+                socket.create_connection(("127.0.0.1", lame.port), timeout=5) as idle:
+            idle.sendall(framed)
+            assert dns.receive(idle, 4)[2:] == query[:2]
+            lame.process.send(signal.SIGINT)
+            lame.process.send(signal.SIGSTOP)
+            with socket.create_connection(("127.0.0.1", lame.port), timeout=5) as fresh:
+                idle.sendall(framed * 3)
+                fresh.sendall(framed)
+                identifier = channel.send("www.example.org")
+                lame.process.send(signal.SIGCONT)
+                assert channel.receive()[0] == identifier
+                assert len(dns.receive(fresh, 2 + 12)) == 14
+                assert dns.receive(idle, 14 * 3)
+        assert lame.process.wait(10) == 0
+        lame.kill()
+        lame.start()
     lame.kill()
 
 

@@ -134,6 +134,7 @@ def test_a_query_that_waits_is_answered_across_a_reload(site):
 
 BROKEN = {
     "an unknown directive": {"more": "erors"},
+    "an imported file that is not there": {"more": "import nowhere.conf"},
     "a port that cannot be bound": {"blocks": ".:{taken} {\n bind 127.0.0.1\n errors\n}"},
     "an HTTP port that cannot be bound": {"blocks": ".:{free} {\n bind 127.0.0.1\n health 127.0.0.1:{taken}\n}"},
     "an upstream that is no address": {"upstream": "nowhere.test"},

@@ -15,14 +15,16 @@ PATIENCE_SECONDS = 3.0
 
 
 class QueryLoad:
-    """Asks (name, type) questions in turn. `expected` maps them to the RDATA of the answer, sorted.
+    """Asks (name, type) questions in turn. `expected` maps them to the RDATA of the answer, sorted. With `renew` a socket
+    asks one question and is closed once that is answered, as a client's library does; otherwise they stay.
 
     with QueryLoad(server.port, {...}, rate=500) as load: ...disturb...
     assert load.lost == 0 and load.wrong == []
     """
 
-    def __init__(self, port, expected, rate=500):
-        self._port = port
+    def __init__(self, port, expected, rate=500, address="127.0.0.1", renew=False):
+        self._target = (address, port)
+        self._renew = renew
         self._expected = [(name, type, sorted(data)) for (name, type), data in expected.items()]
         self._rate = rate
         self._stopping = threading.Event()
@@ -46,32 +48,34 @@ class QueryLoad:
 
     def _run(self):
         selector = selectors.DefaultSelector()
-        channels = []
-        for _ in range(SOCKETS):
-            channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            # Not connected: an ICMP error for one question must not be reported in place of another's answer.
-            channel.bind(("127.0.0.1", 0))
-            channel.setblocking(False)
-            selector.register(channel, selectors.EVENT_READ)
-            channels.append(channel)
+        channels = [] if self._renew else [self._open(selector) for _ in range(SOCKETS)]
         begin = time.monotonic()
         while not self._stopping.is_set():
             due = int((time.monotonic() - begin) * self._rate) - self.asked
             # A pause of this machine is no burst of questions.
             for _ in range(min(due, SOCKETS)):
-                self._ask(channels[self.asked % SOCKETS])
+                self._ask(self._open(selector) if self._renew else channels[self.asked % SOCKETS])
             self._collect(selector, 1 / self._rate)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._waiting and time.monotonic() < deadline:
             self._collect(selector, 0.05)
-        for channel in channels:
-            channel.close()
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()
+
+    @staticmethod
+    def _open(selector):
+        channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # Not connected: an ICMP error for one question must not be reported in place of another's answer.
+        channel.bind(("127.0.0.1", 0))
+        channel.setblocking(False)
+        selector.register(channel, selectors.EVENT_READ)
+        return channel
 
     def _ask(self, channel):
         name, type, data = self._expected[self.asked % len(self._expected)]
         identifier = self.asked % 0x10000
         self._waiting[channel, identifier] = (name, type, data)
-        channel.sendto(dns.encode_query(name, type, identifier), ("127.0.0.1", self._port))
+        channel.sendto(dns.encode_query(name, type, identifier), self._target)
         self.asked += 1
 
     def _collect(self, selector, seconds):
@@ -83,6 +87,9 @@ class QueryLoad:
             question = self._waiting.pop((key.fileobj, struct.unpack_from("!H", wire)[0]), None)
             if question is None:
                 continue
+            if self._renew:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
             name, type, data = question
             self.answered += 1
             answer = dns.decode(wire)
