@@ -20,6 +20,7 @@
 #include "server/config/directive_options.hpp"
 #include "server/config/fault.hpp"
 #include "server/config/query_options.hpp"
+#include "server/config/rewrite_options.hpp"
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::server {
@@ -59,6 +60,7 @@ struct DirectiveOptions {
   std::optional<AnyOptions> any;
   std::optional<ChaosOptions> chaos;
   std::optional<LoadbalanceOptions> loadbalance;
+  std::optional<RewriteOptions> rewrite;  // all of the block's rules
   std::optional<AutopathOptions> autopath;
   std::optional<CacheOptions> cache;
   std::optional<HeaderOptions> header;

@@ -35,6 +35,7 @@ void read_header(const Statement& directive, OptionReader& reader, ServerBlock& 
 void read_minimal(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_whoami(const Statement& directive, OptionReader& reader, ServerBlock& block);
 // a file of their own each
+void read_rewrite(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_log(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_transfer(const Statement& directive, OptionReader& reader, ServerBlock& block);

@@ -49,7 +49,7 @@ constexpr auto table = std::to_array<DirectiveRow>({
     {"chaos", supported, last_wins, read_chaos},
     {"loadbalance", supported, last_wins, read_loadbalance},
     {"tsig"},
-    {"rewrite"},
+    {"rewrite", supported, all_count, read_rewrite},
     {"autopath", supported, last_wins, read_autopath},
     {"acl"},
     {"cache", supported, forbidden, read_cache},

@@ -127,13 +127,13 @@ std::vector<dns::DomainName> OptionReader::zones_or_keys(std::span<const Word> w
   return words.empty() ? block.zones() : zones(words);
 }
 
-std::optional<RegularExpression> OptionReader::regular_expression(const Word& word) {
+std::optional<RegularExpression> OptionReader::regular_expression(const Word& word, RegularExpression::Groups groups) {
   if (++regular_expression_count_ > regular_expressions_max) {
     fault(word.at, "more than " + std::to_string(regular_expressions_max) +
                        " regular expressions in the Corefile; join some of them with '|'");
     return std::nullopt;
   }
-  auto parsed = RegularExpression::parse(word.text);
+  auto parsed = RegularExpression::parse(word.text, groups);
   if (parsed) return std::move(*parsed);
   fault(word.at, "bad regular expression " + quote(word.text) + ": " + parsed.error() + "; write one as Go and RE2 do");
   return std::nullopt;

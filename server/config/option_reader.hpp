@@ -64,7 +64,8 @@ class OptionReader {
   std::vector<dns::DomainName> zones(std::span<const Word> words);
   /// The same, or those of the server block's keys where nothing is written.
   std::vector<dns::DomainName> zones_or_keys(std::span<const Word> words, const ServerBlock& block);
-  std::optional<RegularExpression> regular_expression(const Word& word);
+  std::optional<RegularExpression> regular_expression(
+      const Word& word, RegularExpression::Groups groups = RegularExpression::Groups::ignored);
   /// The index of the word among `choices`.
   std::optional<std::size_t> choice(const Word& word, std::span<const std::string_view> choices);
 

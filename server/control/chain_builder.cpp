@@ -19,6 +19,7 @@
 #include "server/handlers/local_handler.hpp"
 #include "server/handlers/minimal_handler.hpp"
 #include "server/handlers/nsid_handler.hpp"
+#include "server/handlers/rewrite_handler.hpp"
 #include "server/handlers/whoami_handler.hpp"
 
 namespace fairlead::server {
@@ -114,13 +115,15 @@ void ChainBuilder::add_questions() {
   if (options_.any) add<AnyHandler>();
   if (options_.chaos)
     add<ChaosHandler>(*options_.chaos, std::string("Fairlead-") + FAIRLEAD_VERSION, clusters_of(plan_));
+  if (options_.rewrite) add<RewriteHandler>(*options_.rewrite, io_);
   if (options_.autopath) add<AutopathHandler>(make_autopath_search(planned_), io_);
   if (options_.header) add<HeaderHandler>(*options_.header);
   if (options_.minimal) add<MinimalHandler>();
 }
 
 void ChainBuilder::add_class_gate() {
-  chain_->serves_other_classes = options_.chaos.has_value();
+  chain_->serves_other_classes =
+      options_.chaos.has_value() || (options_.rewrite && knows_other_classes(*options_.rewrite));
   if (chain_->serves_other_classes) add<ClassGate>();
 }
 

@@ -311,6 +311,7 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
                                              const base::Clock& clock) {
   auto result = std::make_shared<WorkerPlan>();
   result->routers.resize(plan.addresses.size());
+  for (std::size_t i = 0; i < plan.addresses.size(); ++i) result->routers[i].port = plan.addresses[i].port;
   for (const auto& planned : plan.blocks) {
     ChainBuilder builder(
         {.plan = plan, .planned = planned, .io = io, .resources = resources, .metrics = metrics, .clock = clock},

@@ -13,7 +13,7 @@ namespace {
 // The client, as the handlers behind see it: when they take the nested question away, the client's query waits too.
 class NestedOrigin final : public Origin {
  public:
-  NestedOrigin(QueryContext& context, NestedReply reply) : context_(context), reply_(std::move(reply)) {}
+  NestedOrigin(QueryContext& context, NestedTake take) : context_(context), take_(std::move(take)) {}
 
   Transport transport() const override { return context_.origin.transport(); }
   bool is_ipv4() const override { return context_.origin.is_ipv4(); }
@@ -23,35 +23,47 @@ class NestedOrigin final : public Origin {
   std::optional<base::IpAddress> local_address() const override { return context_.origin.local_address(); }
   std::unique_ptr<ReplyTarget> keep() override {
     struct Target final : ReplyTarget {
-      Target(std::unique_ptr<PendingQuery> of_client, NestedReply write)
-          : pending(std::move(of_client)), reply(std::move(write)), client(pending->context().origin.client_text()) {}
+      Target(std::unique_ptr<PendingQuery> of_client, NestedTake take_reply)
+          : pending(std::move(of_client)),
+            take(std::move(take_reply)),
+            client(pending->context().origin.client_text()) {}
       void note(const QueryContext& nested) override {
         answered_by = nested.answered_by;
         pending->context().upstream = nested.upstream;
       }
       void deliver(std::span<const std::uint8_t> message) override {
-        reply(pending->context(), message);
-        pending->reply(answered_by);
+        pending->context().answered_by = answered_by;
+        if (take(pending->context(), pending, message) == Step::answered) pending->reply(answered_by);
       }
       std::string client_text() const override { return client; }
       std::unique_ptr<PendingQuery> pending;
-      NestedReply reply;
+      NestedTake take;
       std::string client;
       PluginLabel answered_by = no_plugin;
     };
     auto pending = PendingQuery::suspend(context_);
     if (pending == nullptr) return nullptr;
-    return std::make_unique<Target>(std::move(pending), reply_);
+    return std::make_unique<Target>(std::move(pending), take_);
   }
 
  private:
   QueryContext& context_;
-  NestedReply reply_;
+  NestedTake take_;
 };
 
 }  // namespace
 
 Step ask_behind(QueryContext& context, const Handler& handler, std::vector<std::uint8_t> packet, NestedReply reply) {
+  return ask_behind_and_take(context, handler, std::move(packet),
+                             [reply = std::move(reply)](QueryContext& own, std::unique_ptr<PendingQuery>&,
+                                                        std::span<const std::uint8_t> message) {
+                               reply(own, message);
+                               return Step::answered;
+                             });
+}
+
+Step ask_behind_and_take(QueryContext& context, const Handler& handler, std::vector<std::uint8_t> packet,
+                         NestedTake take) {
   const auto query = dns::read_query(packet);
   if (!query) {
     context.writer.set_rcode(dns::Rcode::servfail);
@@ -61,7 +73,7 @@ Step ask_behind(QueryContext& context, const Handler& handler, std::vector<std::
   const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(dns::message_octets_max);
   dns::MessageWriter writer({buffer.get(), dns::message_octets_max}, dns::message_octets_max);
   writer.begin(query->header, query->question, query->edns);
-  NestedOrigin origin(context, reply);
+  NestedOrigin origin(context, take);
   QueryContext nested(packet, *query, writer, origin, context.plan);
   nested.server = context.server;
   nested.router = context.router;
@@ -73,8 +85,8 @@ Step ask_behind(QueryContext& context, const Handler& handler, std::vector<std::
   const auto message = finish(nested);
   context.answered_by = nested.answered_by;
   context.upstream = nested.upstream;
-  reply(context, message);
-  return Step::answered;
+  std::unique_ptr<PendingQuery> pending;
+  return take(context, pending, message);
 }
 
 std::vector<std::uint8_t> make_packet(const dns::Query& query, const QuestionChange& change) {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -22,6 +23,15 @@ namespace fairlead::server {
 
 /// Writes the reply to the nested question into the writer of the client's query, which holds its question alone.
 using NestedReply = std::function<void(QueryContext& context, std::span<const std::uint8_t> message)>;
+
+/// The same for a reply that may take longer: with Step::suspended the client is answered later. `pending` is its query
+/// if it waits already, and may be taken; where it is null the context may be suspended. The context knows who
+/// answered.
+class PendingQuery;
+using NestedTake = std::function<Step(QueryContext& context, std::unique_ptr<PendingQuery>& pending,
+                                      std::span<const std::uint8_t> message)>;
+Step ask_behind_and_take(QueryContext& context, const Handler& handler, std::vector<std::uint8_t> packet,
+                         NestedTake take);
 
 /// Asks `packet`, a whole query, of the handlers behind `handler`; `reply` is called once, perhaps before this returns,
 /// and never when no reply is owed.

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "resolver/forwarder.hpp"
 #include "server/query/handler.hpp"
@@ -104,10 +105,9 @@ struct QueryContext {
   /// What went wrong upstream, for `errors`; empty when nothing did.
   std::string error;
   /// Keeps the text of an Extended DNS Error that was made for this reply.
-  std::string& reason() {
-    if (reason_ == nullptr) reason_ = std::make_unique<std::string>();
-    return *reason_;
-  }
+  std::string& reason() { return own().reason; }
+  /// Keeps EDNS options that were made for this reply, until it is finished.
+  std::vector<std::uint8_t>& reply_options() { return own().options; }
   /// The upstream that answered, or failed last; null where none was asked.
   const resolver::UpstreamAddress* upstream = nullptr;
   /// While an upstream's reply is copied: the reply, and the TTL that its records are given if there is one.
@@ -138,7 +138,15 @@ struct QueryContext {
   bool is_of_client() const { return alias_depth == 0 && !is_nested; }
 
  private:
-  std::unique_ptr<std::string> reason_;
+  struct Own {
+    std::string reason;
+    std::vector<std::uint8_t> options;
+  };
+  Own& own() {
+    if (own_ == nullptr) own_ = std::make_unique<Own>();
+    return *own_;
+  }
+  std::unique_ptr<Own> own_;
 };
 
 }  // namespace fairlead::server

@@ -82,7 +82,8 @@ bool append_expanded(std::span<const std::uint8_t> message, const dns::RecordVie
   return append_owned(record, owner, record.ttl, writer, rdata, known);
 }
 
-// The names in expanded RDATA, each through the editor; what is around them stays.
+// The first name in expanded RDATA, through the editor; what is around it stays. As CoreDNS, which leaves the mailbox
+// of a SOA alone.
 void edit_rdata(RRType type, RecordEditor& editor, std::vector<std::uint8_t>& rdata) {
   // Octets in front of the first name; NAPTR has three character-strings behind its two numbers.
   std::size_t at = type == RRType::srv ? 6 : type == RRType::mx ? 2 : type == RRType::naptr ? 4 : 0;
@@ -90,19 +91,15 @@ void edit_rdata(RRType type, RecordEditor& editor, std::vector<std::uint8_t>& rd
     if (at >= rdata.size()) return;
     at += 1u + rdata[at];
   }
-  std::vector<std::uint8_t> edited;
-  for (int names = type == RRType::soa ? 2 : 1; names > 0; --names) {
-    dns::NameBuffer name;
-    if (at > rdata.size()) return;
-    const auto behind = dns::read_name(rdata, at, name);
-    if (!behind) return;
-    editor.edit_value(name, type);
-    edited.assign(rdata.begin(), rdata.begin() + static_cast<std::ptrdiff_t>(at));
-    edited.insert(edited.end(), name.octets.begin(), name.octets.begin() + name.size);
-    edited.insert(edited.end(), rdata.begin() + static_cast<std::ptrdiff_t>(*behind), rdata.end());
-    at += name.size;
-    rdata.swap(edited);
-  }
+  dns::NameBuffer name;
+  if (at > rdata.size()) return;
+  const auto behind = dns::read_name(rdata, at, name);
+  if (!behind) return;
+  editor.edit_value(name, type);
+  std::vector<std::uint8_t> edited(rdata.begin(), rdata.begin() + static_cast<std::ptrdiff_t>(at));
+  edited.insert(edited.end(), name.octets.begin(), name.octets.begin() + name.size);
+  edited.insert(edited.end(), rdata.begin() + static_cast<std::ptrdiff_t>(*behind), rdata.end());
+  rdata.swap(edited);
 }
 
 struct ExtendedErrorText {
@@ -287,7 +284,7 @@ void copy_edited_reply(std::span<const std::uint8_t> message, dns::NameView ques
       }
       continue;
     }
-    if (is_full) continue;
+    if (is_full || !editor.takes(**record)) continue;
     dns::NameBuffer owner;
     if (!dns::read_name(message, (*record)->owner_offset, owner) || !expand_rdata(message, **record, rdata)) {
       return fail();

@@ -28,8 +28,10 @@ void copy_whole_reply(std::span<const std::uint8_t> message, dns::NameView quest
 class RecordEditor {
  public:
   virtual ~RecordEditor() = default;
+  /// False for a record that is left out; each is asked about once, in order.
+  virtual bool takes(const dns::RecordView&) { return true; }
   virtual void edit_owner(dns::NameBuffer&) {}
-  /// A name in the RDATA of a record of that type, of those that RecordEditor::has_names() has.
+  /// The name in the RDATA of a record of that type, of those that RecordEditor::has_names() has; of SOA the first.
   virtual void edit_value(dns::NameBuffer&, dns::RRType) {}
   virtual std::uint32_t edit_ttl(std::uint32_t ttl) { return ttl; }
   /// CNAME, DNAME, MX, NAPTR, NS, PTR, SOA and SRV.

@@ -58,6 +58,7 @@ struct TcpTimes {
 class ZoneRouter {
  public:
   TcpTimes tcp;
+  std::uint16_t port = 0;  // of the listening address
 
   void add(ZoneServer server);
   /// Nothing when no zone matches: the query is REFUSED.
