@@ -11,6 +11,7 @@
 
 #include "server/control/logging.hpp"
 #include "server/control/loop_probe_sender.hpp"
+#include "server/control/own_cache_lines.hpp"
 #include "server/control/plan_metrics.hpp"
 #include "server/control/process_metrics.hpp"
 
@@ -114,6 +115,7 @@ int App::run() {
   wait_for_signal();
 
   for (unsigned i = 0; i < usable_cores(); ++i) {
+    const OwnCacheLines lines;
     workers_.emplace_back();
     workers_.back().worker = std::make_unique<Worker>(i);
     workers_.back().worker->start();
@@ -182,6 +184,7 @@ std::expected<App::SocketsByAddress, std::string> App::open_new_sockets(const Se
 }
 
 void App::add_listeners(SocketsByAddress opened) {
+  const OwnCacheLines lines;
   for (auto& [address, sockets] : opened) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       asio::io_context& io = workers_[i].worker->io();
@@ -294,6 +297,7 @@ void App::serve(const ServingPlan& plan) {
       tcp.push_back(state.tcp.at(address));
     }
     state.worker->call([&] {
+      const OwnCacheLines lines;
       state.plan = make_worker_plan(plan, state.worker->index(), state.worker->io(), state.resources, metrics_, clock_);
       state.worker->serve(state.plan, udp, tcp);
     });

@@ -116,8 +116,47 @@ class UdpOrigin final : public Origin {
 
 }  // namespace
 
+// Asio keeps it while the listener waits; its memory is the listener's, since memory that comes and goes may lie beside
+// another thread's.
+class UdpListener::WaitHandler {
+ public:
+  template <typename T>
+  struct Allocator {
+    using value_type = T;
+    explicit Allocator(WaitMemory& octets) : memory(&octets) {}
+    template <typename U>
+    Allocator(const Allocator<U>& other) : memory(other.memory) {}  // NOLINT(google-explicit-constructor)
+    T* allocate(std::size_t count) {
+      static_assert(alignof(T) <= alignof(WaitMemory));
+      if (memory->is_taken || count * sizeof(T) > memory->octets.size()) {
+        return static_cast<T*>(::operator new(count * sizeof(T)));
+      }
+      memory->is_taken = true;
+      return reinterpret_cast<T*>(memory->octets.data());
+    }
+    void deallocate(T* at, std::size_t) {
+      if (reinterpret_cast<std::byte*>(at) != memory->octets.data()) return ::operator delete(at);
+      memory->is_taken = false;
+    }
+    bool operator==(const Allocator&) const = default;
+    WaitMemory* memory;
+  };
+  using allocator_type = Allocator<std::byte>;
+
+  explicit WaitHandler(std::shared_ptr<UdpListener> self) : self_(std::move(self)) {}
+  allocator_type get_allocator() const { return allocator_type(self_->wait_memory_); }
+  void operator()(const boost::system::error_code& error) const {
+    if (error || !self_->running_) return;
+    self_->receive();
+    self_->wait();
+  }
+
+ private:
+  std::shared_ptr<UdpListener> self_;
+};
+
 // The memory of one batch; one a thread, since a worker has at most one batch in hand.
-class UdpListener::Batch {
+class alignas(64) UdpListener::Batch {
  public:
   static Batch& of_this_thread() {
     thread_local const auto batch = std::make_unique<Batch>();
@@ -206,12 +245,7 @@ void UdpListener::stop() {
 }
 
 void UdpListener::wait() {
-  socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       if (error || !self->running_) return;
-                       self->receive();
-                       self->wait();
-                     });
+  socket_.async_wait(asio::posix::stream_descriptor::wait_read, WaitHandler(shared_from_this()));
 }
 
 void UdpListener::receive() {

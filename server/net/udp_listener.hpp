@@ -9,6 +9,8 @@
 
 #include <sys/socket.h>
 
+#include <array>
+#include <cstddef>
 #include <memory>
 
 #include "server/net/listen_address.hpp"
@@ -35,12 +37,19 @@ class UdpListener : public std::enable_shared_from_this<UdpListener> {
 
  private:
   class Batch;
+  class WaitHandler;
   void wait();
   void receive();
 
   asio::posix::stream_descriptor socket_;
   const bool is_wildcard_;  // then a reply must say which of our addresses it comes from
   bool running_ = false;
+  // Of the operation that waits, which is written at every wake-up.
+  struct alignas(64) WaitMemory {
+    std::array<std::byte, 256> octets;
+    bool is_taken = false;
+  };
+  WaitMemory wait_memory_;
   std::shared_ptr<WorkerPlan> plan_;
   std::size_t router_ = 0;
 };

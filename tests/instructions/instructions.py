@@ -25,9 +25,10 @@ class Failed(Exception):
 class Counts:
     """One run of query_paths under callgrind, whose files are in `folder`."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, directives=""):
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--toggle-collect={COUNTED_FUNCTION}", "--callgrind-out-file=out", program],
+            ["valgrind", "--tool=callgrind", f"--toggle-collect={COUNTED_FUNCTION}", "--callgrind-out-file=out", program,
+             directives],
             cwd=folder, capture_output=True, text=True, timeout=300,
             env={**os.environ, "GLIBC_TUNABLES": PLAIN_PROCESSOR})
         if done.returncode != 0:

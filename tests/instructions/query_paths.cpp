@@ -44,7 +44,7 @@ constexpr std::uint16_t edns_octets = 1232;
 
 constexpr const char* corefile = R"(.:@port@ {
     errors
-    @log@
+    @directives@
     health 127.0.0.1:0
     ready 127.0.0.1:0
     kubernetes cluster.local in-addr.arpa ip6.arpa {
@@ -171,9 +171,9 @@ std::vector<Packet> ask_many(const std::string& qname, RRType qtype, QueryPacket
 
 class Worker {
  public:
-  /// `log`: a directive, or nothing.
-  explicit Worker(const std::string& log = "") : port_(free_port()), upstream_(SOCK_DGRAM, 0) {
-    const std::string text = with(with(corefile, "@port@", std::to_string(port_)), "@log@", log);
+  /// `directives`: more of them.
+  explicit Worker(const std::string& directives) : port_(free_port()), upstream_(SOCK_DGRAM, 0) {
+    const std::string text = with(with(corefile, "@port@", std::to_string(port_)), "@directives@", directives);
     auto loaded = server::load_good(with(text, "@upstream@", std::to_string(upstream_.port())));
     auto plan = server::make_serving_plan(std::move(loaded), nullptr, {.clock = clock_, .on_loop = {}});
     if (!plan) fail(plan.error());
@@ -346,15 +346,15 @@ void count_tcp_connections(Worker& worker, const Path& path) {
 }
 
 // The rings are emptied by a thread of their own, which is not counted.
-void count_log(const Path& path) {
+void count_log(const Path& path, const std::string& directives) {
   server::init_logging({});
-  Worker worker("log");
+  Worker worker("log\n" + directives);
   count_udp(worker, {"with log " + path.name, path.queries, path.rcode, path.answers});
   server::shutdown_logging();
 }
 
-void count_all() {
-  Worker worker;
+void count_all(const std::string& directives) {
+  Worker worker(directives);
   const auto cached = ask("www.example.org.", RRType::a);
   worker.prime(cached[0]);
 
@@ -388,17 +388,18 @@ void count_all() {
   count_tcp_pipelined(worker, headless_1000);
   count_tcp_connections(worker, cluster_a);
   // Last: libc takes more instructions once a process has had a second thread.
-  count_log(cluster_a);
+  count_log(cluster_a, directives);
 }
 
 }  // namespace
 }  // namespace fairlead::test
 
-int main() {
+// query_paths [DIRECTIVES]: with these in the Corefile too, as an example of what makes queries slower.
+int main(int count, char** arguments) {
   using fairlead::test::results;
   results = fdopen(dup(STDOUT_FILENO), "w");
   if (std::freopen("/dev/null", "w", stdout) == nullptr) fairlead::test::fail("no /dev/null");
   std::fprintf(results, "compiler g++ %d.%d\n", __GNUC__, __GNUC_MINOR__);
-  fairlead::test::count_all();
+  fairlead::test::count_all(count > 1 ? arguments[1] : "");
   std::fclose(results);
 }

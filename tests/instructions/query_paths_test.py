@@ -22,6 +22,17 @@ def test_no_path_takes_5_percent_more_instructions_than_recorded(tmp_path):
     assert not found, "\n".join([*found, HOW_TO_RECORD])
 
 
+def test_a_path_that_was_slowed_on_purpose_is_a_fault(tmp_path):
+    if reason := missing("query_paths"):
+        pytest.skip(reason)
+    _, recorded = instructions.read_recorded()
+    slowed = instructions.Counts(program("query_paths"), tmp_path, directives="local\nbufsize 1232\nminimal\nheader {\nresponse set ra\n}")
+    # Some more handlers, with hardly a thing to do.
+    found = "\n".join(instructions.faults(recorded, slowed.per_query()))
+    for path in ("udp cluster A", "udp cluster NXDOMAIN", "udp cached forwarded A"):
+        assert f"{path}: " in found, found
+
+
 @pytest.mark.parametrize("recorded, counted, fault", [
     ({"a": 1000}, {"a": 1000}, None),
     ({"a": 1000}, {"a": 1050}, None),
