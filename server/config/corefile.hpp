@@ -21,6 +21,7 @@
 #include "server/config/fault.hpp"
 #include "server/config/query_options.hpp"
 #include "server/config/rewrite_options.hpp"
+#include "server/config/template_options.hpp"
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::server {
@@ -65,6 +66,7 @@ struct DirectiveOptions {
   std::optional<CacheOptions> cache;
   std::optional<HeaderOptions> header;
   std::optional<MinimalOptions> minimal;
+  std::vector<TemplateOptions> templates;  // in file order
   std::vector<TransferOptions> transfer;  // in file order
   std::optional<K8sExternalOptions> k8s_external;
   std::optional<KubernetesOptions> kubernetes;

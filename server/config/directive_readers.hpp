@@ -38,6 +38,7 @@ void read_whoami(const Statement& directive, OptionReader& reader, ServerBlock& 
 void read_rewrite(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_log(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_template(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_transfer(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_k8s_external(const Statement& directive, OptionReader& reader, ServerBlock& block);

@@ -57,7 +57,7 @@ constexpr auto table = std::to_array<DirectiveRow>({
     {"dnssec"},
     {"tls"},
     {"minimal", supported, last_wins, read_minimal},
-    {"template"},
+    {"template", supported, all_count, read_template},
     {"transfer", supported, all_count, read_transfer},
     {"hosts"},
     {"route53", left_out, all_count, nullptr, cloud_zone},

@@ -35,6 +35,8 @@ inline constexpr std::size_t upstreams_max = 15;
 inline constexpr std::size_t bind_addresses_max = 256;
 /// A format of `log`: five times the Common Log Format with every label that there is.
 inline constexpr std::size_t log_format_octets_max = 1'024;
+/// Records of one section of a `template`: a reply that is larger does not fit a datagram by far.
+inline constexpr std::size_t template_records_max = 100;
 /// Rules of `rewrite` in one block: each query is held against all of them.
 inline constexpr std::size_t rewrite_rules_max = 1'000;
 /// Regular expressions of one Corefile: a compiled one is some kilobytes, and a nasty one several megabytes.

@@ -32,6 +32,9 @@ constexpr auto not_yet = std::to_array<NotYetRow>({
     {"loadbalance", "prefer", "", remove_line},
 
     {"prometheus", "tls", "", remove_line},
+
+    {"template", "var", "", "use the groups of 'match', and '{{ $x := ... }}' within a record"},
+    {"template", "expr", "", "write the condition as a pattern of 'match'"},
 });
 
 struct NoEffectRow {
@@ -42,6 +45,7 @@ struct NoEffectRow {
 
 constexpr auto no_effect = std::to_array<NoEffectRow>({
     {"errors", "stacktrace", "there are no panics to recover from"},
+    {"template", "upstream", "targets of aliases are always looked up"},
     {"prometheus", "runtime_metrics", "there is no Go runtime to measure"},
 });
 

@@ -20,6 +20,7 @@
 #include "server/handlers/minimal_handler.hpp"
 #include "server/handlers/nsid_handler.hpp"
 #include "server/handlers/rewrite_handler.hpp"
+#include "server/handlers/template_handler.hpp"
 #include "server/handlers/whoami_handler.hpp"
 
 namespace fairlead::server {
@@ -49,6 +50,12 @@ std::vector<NamedCluster> clusters_of(const ServingPlan& plan) {
     clusters.push_back({options.zones[options.primary_zone].to_string(), planned.cluster});
   }
   return clusters;
+}
+
+std::vector<std::string> server_labels(const ServingPlan& plan) {
+  std::vector<std::string> labels;
+  for (const auto& address : plan.addresses) labels.push_back(server_label(address));
+  return labels;
 }
 
 template <typename T, typename Make>
@@ -119,11 +126,12 @@ void ChainBuilder::add_questions() {
   if (options_.autopath) add<AutopathHandler>(make_autopath_search(planned_), io_);
   if (options_.header) add<HeaderHandler>(*options_.header);
   if (options_.minimal) add<MinimalHandler>();
+  if (!options_.templates.empty()) add<TemplateHandler>(options_.templates, server_labels(plan_), metrics_);
 }
 
 void ChainBuilder::add_class_gate() {
-  chain_->serves_other_classes =
-      options_.chaos.has_value() || (options_.rewrite && knows_other_classes(*options_.rewrite));
+  chain_->serves_other_classes = options_.chaos || knows_other_classes(options_.templates) ||
+                                 (options_.rewrite && knows_other_classes(*options_.rewrite));
   if (chain_->serves_other_classes) add<ClassGate>();
 }
 

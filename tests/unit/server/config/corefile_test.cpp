@@ -53,7 +53,7 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
         "root\nmetadata\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\n"
-        "prometheus\nerrors\nlog\nlocal\nany\nchaos\nloadbalance\nrewrite\nautopath\ncache\nheader\nminimal\ntransfer\n"
+        "prometheus\nerrors\nlog\nlocal\nany\nchaos\nloadbalance\nrewrite\nautopath\ncache\nheader\nminimal\ntemplate\ntransfer\n"
         "k8s_external\nkubernetes\nloop\nforward\nwhoami\n");
 }
 

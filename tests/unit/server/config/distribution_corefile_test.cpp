@@ -138,8 +138,8 @@ import /etc/coredns/custom/*.server
         "Corefile:17: no file matches '/etc/coredns/custom/*.server'; nothing is imported\n");
 }
 
-TEST_CASE("the Corefile of AKS fails at its two 'template's alone") {
-  CHECK(faults_of(R"(.:53 {
+TEST_CASE("the Corefile of AKS loads, with its two templates") {
+  const auto corefile = load_good(R"(.:53 {
     errors
     ready
     health {
@@ -167,10 +167,11 @@ TEST_CASE("the Corefile of AKS fails at its two 'template's alone") {
     }
 }
 import custom/*.server
-)") == "Corefile:19: Directive 'template' is not supported by this version of Fairlead yet; remove it to start "
-       "without it\n"
-       "Corefile:24: Directive 'template' is not supported by this version of Fairlead yet; remove it to start "
-       "without it\n");
+)");
+  const auto& templates = corefile.blocks.front().options.templates;
+  REQUIRE(templates.size() == 2);
+  CHECK(templates[0].match.front().matches("a.b.c.d.internal.cloudapp.net."));
+  CHECK(templates[1].zones.front().to_string() == "reddog.microsoft.com.");
 }
 
 }  // namespace
