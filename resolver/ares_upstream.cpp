@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <functional>
+#include <system_error>
 #include <vector>
 
 #include <ares.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "resolver/limits.hpp"
+#include "resolver/name_case.hpp"
 #include "resolver/random.hpp"
 #include "zones/dns/message_reader.hpp"
 #include "zones/dns/message_writer.hpp"
@@ -52,6 +55,24 @@ UpstreamError error_of(int status) {
   }
 }
 
+// Gives the question's name, and owners that repeat it without compression, the client's case.
+void restore_case(std::span<std::uint8_t> message, std::span<std::uint8_t> name, const NameCase& asked) {
+  const std::size_t behind_question = dns::header_octets + name.size() + 4;
+  const bool is_compressed = message.size() <= behind_question || (message[behind_question] & 0xc0) == 0xc0;
+  if (!is_compressed) {
+    auto reader = dns::RecordReader::open(message);
+    while (reader) {
+      const auto record = reader->next();
+      if (!record || !*record) break;
+      const auto rest = message.subspan((*record)->owner_offset);
+      if (rest.size() >= name.size() && std::ranges::equal(rest.first(name.size()), name)) {
+        asked.write(rest.first(name.size()));
+      }
+    }
+  }
+  asked.write(name);
+}
+
 class AresUpstream;
 class Channel;
 
@@ -66,8 +87,19 @@ struct Pending {
   bool is_sending = false;  // inside of ares_send()
   bool is_repeated = false;
   bool on_used_connection = false;
+  bool is_case_proof = false;  // asked over TCP what a reply over UDP had in another case
   UpstreamError failure{};
-  std::vector<std::uint8_t> query;  // of TCP, for a second connection
+  std::uint8_t mixed_octets = 0;  // of the name, whose case was mixed
+  NameCase asked_case;
+  NameCase sent_case;
+  std::vector<std::uint8_t> query;  // for another connection
+};
+
+/// What an upstream does with the case of a question's letters.
+enum class CaseHabit : std::uint8_t {
+  unknown,
+  keeps,    // a reply in another case is not its own
+  changes,  // 0x20 is no use with it
 };
 
 /// A socket of c-ares, watched by Asio.
@@ -84,8 +116,15 @@ struct Watch {
 
 class Channel {
  public:
-  Channel(asio::io_context& io, const UpstreamConfig& config, Transport transport, UpstreamCounters& counters)
-      : io_(io), config_(config), transport_(transport), counters_(counters), created_(now()), last_used_(created_) {}
+  Channel(asio::io_context& io, const UpstreamConfig& config, Transport transport, UpstreamCounters& counters,
+          std::string& trouble)
+      : io_(io),
+        config_(config),
+        transport_(transport),
+        counters_(counters),
+        trouble_(trouble),
+        created_(now()),
+        last_used_(created_) {}
   ~Channel() {
     if (handle_) ares_destroy(handle_);
   }
@@ -146,6 +185,7 @@ class Channel {
   const UpstreamConfig& config_;
   const Transport transport_;
   UpstreamCounters& counters_;
+  std::string& trouble_;  // why there is no socket
   ares_channel handle_ = nullptr;
   std::vector<std::shared_ptr<Watch>> watches_;
   std::size_t outstanding_ = 0;
@@ -165,6 +205,7 @@ class AresUpstream final : public Upstream {
   ~AresUpstream() override;
 
   void send(Octets query, Transport transport, Callback callback) override;
+  std::string_view trouble() const override { return trouble_; }
 
   /// What c-ares calls when a query ends.
   static void on_end(void* data, int status, int, unsigned char* message, int size) {
@@ -176,11 +217,14 @@ class AresUpstream final : public Upstream {
   Channel* pick_channel(Transport transport);
   void dispatch(Pending& pending, Octets query);
   void end(Pending& pending, int status, std::span<std::uint8_t> message);
+  void mix_case_of(Pending& pending);
+  bool is_case_right(Pending& pending, std::span<std::uint8_t> message);
   void finish(Pending& pending, const UpstreamResult& result);
   void finish_later(Pending& pending, UpstreamError error);
   Pending* take_pending();
   void start_ticker();
   void tick();
+  void retire_idle(Transport transport);
 
   /// Runs `function` from the event loop, unless the upstream is gone by then.
   template <typename Function>
@@ -199,7 +243,10 @@ class AresUpstream final : public Upstream {
   std::vector<Pending*> free_pendings_;
   std::size_t outstanding_ = 0;
   std::vector<std::uint8_t> scratch_;
+  std::string trouble_;
+  CaseHabit case_habit_ = CaseHabit::unknown;
   RandomIds ids_;
+  RandomBits case_bits_;
   QuickRandom random_;
   asio::steady_timer ticker_;
   bool is_ticking_ = false;
@@ -297,6 +344,7 @@ void Channel::arm(const std::shared_ptr<Watch>& watch) {
 
 ares_socket_t Channel::open_socket(int domain, int type, int protocol, void* data) {
   const auto& channel = *static_cast<const Channel*>(data);
+  channel.trouble_.clear();
   const int fd = ::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (fd < 0) return ARES_SOCKET_BAD;
   if (type == SOCK_STREAM) {
@@ -306,7 +354,12 @@ ares_socket_t Channel::open_socket(int domain, int type, int protocol, void* dat
     ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_octets, sizeof receive_buffer_octets);
   }
   const auto& source = channel.config_.source_address;
-  if (!source || (source->is_v4() ? AF_INET : AF_INET6) != domain) return fd;
+  if (!source) return fd;
+  if ((source->is_v4() ? AF_INET : AF_INET6) != domain) {
+    channel.trouble_ = "source address " + source->to_string() + ": of the other family";
+    ::close(fd);
+    return ARES_SOCKET_BAD;
+  }
   sockaddr_storage address{};
   socklen_t size = 0;
   if (source->is_v4()) {
@@ -321,6 +374,7 @@ ares_socket_t Channel::open_socket(int domain, int type, int protocol, void* dat
     size = sizeof *v6;
   }
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    channel.trouble_ = "source address " + source->to_string() + ": " + std::generic_category().message(errno);
     ::close(fd);
     return ARES_SOCKET_BAD;
   }
@@ -368,13 +422,13 @@ void AresUpstream::send(Octets query, Transport transport, Callback callback) {
   pending->transport = transport;
   pending->sent = now();
   pending->is_active = true;
-  pending->is_repeated = false;
+  pending->is_repeated = pending->is_case_proof = false;
   counters().outstanding.set(++outstanding_);
   if (outstanding_ > upstream_outstanding_max) return finish_later(*pending, UpstreamError::busy);
   if (query.size() < dns::header_octets || query.size() > dns::message_octets_max) {
     return finish_later(*pending, UpstreamError::unreachable);
   }
-  if (transport == Transport::tcp) pending->query.assign(query.begin(), query.end());
+  pending->query.assign(query.begin(), query.end());
   dispatch(*pending, query);
 }
 
@@ -385,6 +439,7 @@ void AresUpstream::dispatch(Pending& pending, Octets query) {
   (channel->queries() == 0 ? counters().connection_cache_misses : counters().connection_cache_hits)[slot].add();
   scratch_.assign(query.begin(), query.end());
   dns::write_u16(scratch_.data(), ids_.next());
+  mix_case_of(pending);
   pending.channel = channel;
   pending.on_used_connection = channel->has_replied();
   pending.is_sending = true;
@@ -413,7 +468,7 @@ Channel* AresUpstream::pick_channel(Transport transport) {
     }
   }
   if (!slot) {
-    auto channel = std::make_unique<Channel>(io_, config_, transport, counters());
+    auto channel = std::make_unique<Channel>(io_, config_, transport, counters(), trouble_);
     if (!channel->open()) return nullptr;
     slot = channel.get();
     channels_.push_back(std::move(channel));
@@ -426,6 +481,8 @@ void AresUpstream::end(Pending& pending, int status, std::span<std::uint8_t> mes
   pending.channel->note_end(is_reply, status == ARES_ETIMEOUT);
   if (!is_reply) {
     const UpstreamError error = error_of(status);
+    // Without TCP nothing can be proved: such an upstream is asked as if there were no 0x20.
+    if (pending.is_case_proof && case_habit_ == CaseHabit::unknown) case_habit_ = CaseHabit::changes;
     if (is_closing_) return finish(pending, std::unexpected(UpstreamError::cancelled));
     // The upstream closed an idle connection while the query was on its way: that is no failure of the upstream.
     if (error == UpstreamError::unreachable && pending.transport == Transport::tcp && !pending.is_repeated &&
@@ -439,9 +496,46 @@ void AresUpstream::end(Pending& pending, int status, std::span<std::uint8_t> mes
   if (pending.transport == Transport::udp && (message[3] & formerr_disguise) == formerr_disguise) {
     message[3] = static_cast<std::uint8_t>((message[3] & 0xb0) | static_cast<std::uint8_t>(dns::Rcode::formerr));
   }
+  if (!is_case_right(pending, message)) {
+    counters().ignored_replies.add();
+    pending.transport = Transport::tcp;
+    pending.is_case_proof = true;
+    return post([this, waiting = &pending] { dispatch(*waiting, waiting->query); });
+  }
   // UDP was checked on arrival.
   if ((message[2] & 0xf8) != 0x80) return finish(pending, std::unexpected(UpstreamError::bad_reply));
   finish(pending, UpstreamReply{.message = message, .transport = pending.transport, .elapsed = now() - pending.sent});
+}
+
+void AresUpstream::mix_case_of(Pending& pending) {
+  pending.mixed_octets = 0;
+  if (case_habit_ == CaseHabit::changes) return;
+  if (pending.transport == Transport::tcp && !pending.is_case_proof) return;
+  const std::span<std::uint8_t> query = scratch_;
+  std::size_t end = dns::header_octets;
+  while (end < query.size() && query[end] != 0) end += 1u + query[end];
+  if (end >= query.size() || end - dns::header_octets >= dns::name_octets_max) return;
+  const auto name = query.subspan(dns::header_octets, end + 1 - dns::header_octets);
+  pending.asked_case = NameCase::of(name);
+  pending.sent_case = mix_case(name, case_bits_);
+  pending.mixed_octets = static_cast<std::uint8_t>(name.size());
+}
+
+// False for a reply that whoever sent it did not copy from our query. What is right gets the client's case back.
+bool AresUpstream::is_case_right(Pending& pending, std::span<std::uint8_t> message) {
+  if (pending.mixed_octets == 0) return true;
+  // c-ares has compared the names without their case; one that is not whole is refused where the reply is parsed.
+  if (message.size() < dns::header_octets + pending.mixed_octets) return true;
+  const auto name = message.subspan(dns::header_octets, pending.mixed_octets);
+  if (NameCase::of(name) == pending.sent_case) {
+    if (pending.sent_case.has_capitals() && case_habit_ == CaseHabit::unknown) case_habit_ = CaseHabit::keeps;
+  } else if (pending.transport == Transport::tcp) {
+    case_habit_ = CaseHabit::changes;  // nobody else can have written this
+  } else if (case_habit_ != CaseHabit::changes) {
+    return false;
+  }
+  restore_case(message, name, pending.asked_case);
+  return true;
 }
 
 void AresUpstream::finish(Pending& pending, const UpstreamResult& result) {
@@ -481,6 +575,10 @@ void AresUpstream::start_ticker() {
 void AresUpstream::tick() {
   // Callbacks may send and so append channels; nothing but this function removes any.
   for (std::size_t i = 0; i < channels_.size(); ++i) channels_[i]->process_timeouts();
+  if (config_.max_idle_connections > 0) {
+    retire_idle(Transport::udp);
+    retire_idle(Transport::tcp);
+  }
   const TimePoint at = now();
   const auto is_done = [&](const Channel& channel) {
     if (channel.outstanding() > 0) return false;
@@ -494,6 +592,16 @@ void AresUpstream::tick() {
   }
   std::erase_if(channels_, [&](const auto& channel) { return is_done(*channel); });
   if (!channels_.empty()) start_ticker();
+}
+
+// Those that were used last stay.
+void AresUpstream::retire_idle(Transport transport) {
+  std::vector<Channel*> idle;
+  for (const auto& channel : channels_) {
+    if (channel->transport() == transport && channel->outstanding() == 0) idle.push_back(channel.get());
+  }
+  std::ranges::sort(idle, std::greater<>{}, &Channel::last_used);
+  for (std::size_t i = config_.max_idle_connections; i < idle.size(); ++i) idle[i]->is_retired = true;
 }
 
 }  // namespace

@@ -72,11 +72,11 @@ struct Question {
   std::uint8_t down_seen = 0;  // in this pass over `order`
   std::uint8_t last_upstream = 0;
   std::uint8_t hedges = 0;
-  std::uint8_t failovers = 0;
   std::uint32_t tries_failed = 0;
   std::uint32_t outstanding = 0;
   std::uint16_t asked = 0;         // bit per upstream that owes a reply
   std::uint16_t without_edns = 0;  // bit per upstream that was asked again without OPT
+  std::uint16_t failed_over = 0;   // bit per upstream whose reply had an RCODE of `failover`
   UpstreamError last_error = UpstreamError::timed_out;
 
   std::vector<std::uint8_t> truncated;  // the reply with TC that is better than none
@@ -84,7 +84,7 @@ struct Question {
 
   dns::NameView qname() const { return dns::NameView({query.data() + dns::header_octets, name_octets}); }
 };
-static_assert(upstreams_max <= 16, "`asked` and `without_edns` have sixteen bits");
+static_assert(upstreams_max <= 16, "`asked` and its like have sixteen bits");
 
 }  // namespace
 
@@ -248,9 +248,9 @@ class Forwarder::Engine {
     question.first_waiter = question.last_waiter = no_slot;
     question.started = now();
     question.deadline = question.started + config_.deadline;
-    question.position = question.down_seen = question.last_upstream = question.hedges = question.failovers = 0;
+    question.position = question.down_seen = question.last_upstream = question.hedges = 0;
     question.tries_failed = question.outstanding = 0;
-    question.asked = question.without_edns = 0;
+    question.asked = question.without_edns = question.failed_over = 0;
     question.last_error = UpstreamError::timed_out;
     question.truncated.clear();
     put_in_order(question.order);
@@ -322,8 +322,13 @@ class Forwarder::Engine {
     wheel_.schedule(slot, due);
   }
   bool may_hedge(const Question& question) const {
-    return config_.hedge && question.hedges < std::max<std::size_t>(upstreams_.size() - 1, 1) &&
+    return config_.hedge && question.hedges < std::max<std::size_t>(upstreams_.size() - 1, 1) && may_try(question) &&
            question.truncated.empty();
+  }
+  // Where the Corefile counts the attempts, those on their way count too.
+  bool may_try(const Question& question) const {
+    const std::uint32_t counted = config_.max_connect_attempts.value_or(0) != 0 ? question.outstanding : 0;
+    return question.tries_failed + counted < tries_max_;
   }
   base::Duration hedge_delay(std::size_t upstream) const {
     if (upstreams_.size() == 1) return repeat_after;
@@ -411,14 +416,26 @@ class Forwarder::Engine {
       question.without_edns |= static_cast<std::uint16_t>(1u << upstream);
       return send(slot, upstream, received.transport);
     }
-    if (is_failover(reply->rcode()) && ++question.failovers < upstreams_.size()) {
-      if (const auto next = next_upstream(question)) return send(slot, *next, question.transport);
+    if (is_failover(reply->rcode())) {
+      question.failed_over |= static_cast<std::uint16_t>(1u << upstream);
+      if (const auto next = next_failover(question)) return send(slot, *next, question.transport);
+      if (question.outstanding > 0) return;  // a hedge may bring a better one
     }
     succeed(slot, {.reply = *reply,
                    .upstream = upstream,
                    .transport = received.transport,
                    .elapsed = now() - question.started,
                    .first = true});
+  }
+
+  // The next in order that is up, owes no reply and has not given such a one to this question.
+  std::optional<std::size_t> next_failover(const Question& question) const {
+    for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+      const std::size_t upstream = question.order[i];
+      const unsigned passed = question.failed_over | question.asked;
+      if ((passed >> upstream & 1) == 0 && !health_[upstream]->is_down()) return upstream;
+    }
+    return std::nullopt;
   }
 
   static bool is_question_of(const Reply& reply, const Question& question) {
@@ -439,7 +456,7 @@ class Forwarder::Engine {
     if (!question.truncated.empty()) return give_up(slot);
     ++question.tries_failed;
     const bool all_down = question.down_seen >= upstreams_.size();
-    if (question.tries_failed < tries_max_ && !all_down && now() < question.deadline) {
+    if (may_try(question) && !all_down && now() < question.deadline) {
       const bool is_pass_over = question.position >= upstreams_.size();
       if (is_pass_over && error == UpstreamError::unreachable && question.outstanding == 0) {
         question.is_pausing = true;
@@ -573,6 +590,7 @@ std::vector<std::unique_ptr<Upstream>> make_upstreams(asio::io_context& io, cons
                                        .expire = config.expire,
                                        .max_age = config.max_age,
                                        .source_address = config.source_address,
+                                       .max_idle_connections = config.max_idle_connections,
                                        .tls = config.tls});
     if (upstream) upstreams.push_back(std::move(upstream));
   }

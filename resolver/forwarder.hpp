@@ -43,7 +43,7 @@ namespace fairlead::resolver {
 enum class Policy : std::uint8_t { random, round_robin, sequential };
 
 struct ForwarderConfig {
-  /// 1 to upstreams_max.
+  /// At most upstreams_max. Without any, every question is `no_healthy`.
   std::vector<UpstreamAddress> upstreams;
   Policy policy = Policy::random;
   /// Over TCP whatever the client used; wins over prefer_udp.
@@ -66,15 +66,17 @@ struct ForwarderConfig {
   std::shared_ptr<std::atomic<std::uint32_t>> concurrent;
 
   base::Duration read_timeout = std::chrono::seconds(2);
-  base::Duration deadline = std::chrono::seconds(5);
-  /// Failed tries of one question; absent: twice the number of upstreams; 0: only the deadline ends it.
+  base::Duration deadline = question_deadline;
+  /// Tries of one question, hedges included; absent: twice the number of upstreams; 0: only the deadline ends it.
   std::optional<std::uint32_t> max_connect_attempts;
-  /// RCODEs that are taken as a failure of the upstream while another one is left.
+  /// RCODEs for which the next upstream is asked, each once; the last such reply counts when all have given one.
   std::vector<std::uint16_t> failover_rcodes;
 
   base::Duration expire = std::chrono::seconds(10);
   base::Duration max_age{0};
   std::optional<base::IpAddress> source_address;
+  /// Idle connections of one upstream that are kept, each transport by itself; 0: all.
+  std::uint32_t max_idle_connections = 0;
   /// For tls:// upstreams, which are left out without it. One context serves the forwarders of all workers.
   std::shared_ptr<TlsClientContext> tls;
 

@@ -16,6 +16,10 @@ inline constexpr std::size_t questions_in_flight_max = 16384;
 /// Clients that wait for them, equal questions joined: an upstream that answers in 1 s sustains 65,536 queries a
 /// second.
 inline constexpr std::size_t waiters_max = 65536;
+/// How long a question may take: CoreDNS's 5 s, or the read timeout where that is longer, up to a limit that old plans
+/// and a server that stops can wait for.
+inline constexpr std::chrono::seconds question_deadline{5};
+inline constexpr std::chrono::seconds question_deadline_max{10};
 /// Queries that one upstream is owed, given-up ones included until they time out.
 inline constexpr std::size_t upstream_outstanding_max = 2 * questions_in_flight_max;
 

@@ -37,4 +37,9 @@ std::uint16_t RandomIds::next() {
   return id;
 }
 
+void RandomBits::refill() {
+  fill_random(octets_);
+  left_ = octets_.size() * 8;
+}
+
 }  // namespace fairlead::resolver

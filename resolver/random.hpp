@@ -25,6 +25,22 @@ class RandomIds {
   std::size_t at_ = sizeof octets_;
 };
 
+/// Single bits that nobody foresees, for the case of letters. The kernel is asked once for 2,048 of them.
+class RandomBits {
+ public:
+  bool next() {
+    if (left_ == 0) refill();
+    --left_;
+    return (octets_[left_ / 8] >> left_ % 8 & 1) != 0;
+  }
+
+ private:
+  void refill();
+
+  std::array<std::uint8_t, 256> octets_;
+  std::size_t left_ = 0;
+};
+
 /// xorshift64*: for choosing among upstreams and channels, where foresight gains nothing.
 class QuickRandom {
  public:

@@ -105,7 +105,9 @@ void TlsConnection::open() {
   Error ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   const auto& source = config_.source_address;
-  if (reason.empty() && source && source->is_v4() == config_.address.address.is_v4()) {
+  if (reason.empty() && source && source->is_v4() != config_.address.address.is_v4()) {
+    reason = "source address " + source->to_string() + ": of the other family";
+  } else if (reason.empty() && source) {
     socket.bind(tcp::endpoint(make_address(*source), 0), error);
     if (error) reason = "source address " + source->to_string() + ": " + error.message();
   }

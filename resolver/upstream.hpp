@@ -94,7 +94,10 @@ struct UpstreamConfig {
   base::Duration expire = std::chrono::seconds(10);
   /// Connections are replaced after this time; 0: no limit of the Corefile's.
   base::Duration max_age{0};
+  /// Where queries leave from; nothing is sent to upstreams of the other family.
   std::optional<base::IpAddress> source_address;
+  /// Idle connections and ports of one transport that are kept; 0: all, which are few.
+  std::uint32_t max_idle_connections = 0;
   /// Needed for UpstreamProtocol::tls.
   std::shared_ptr<TlsClientContext> tls;
 };

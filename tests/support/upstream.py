@@ -32,6 +32,7 @@ class Query:
     type: str
     transport: str  # "udp", "tcp" or "tls"
     source_port: int = 0
+    source_address: str = ""
 
     @property
     def identifier(self):
@@ -48,7 +49,7 @@ class Reply:
     truncated: bool = False
     delay: float = 0.0
     identifier: int | None = None  # another than the query's
-    question: str | None = None  # another name than the query's
+    question: str | None = None  # another name than the query's, or its name in another case
     raw: bytes | None = None  # instead of all others
     stream: bytes | None = None  # over TCP and TLS: written as it is, without a length
     pace: float = 0.0  # over TCP and TLS: seconds between two octets
@@ -112,10 +113,11 @@ class Upstream:
     certificate of it.
     """
 
-    def __init__(self, scripts=None, default=None, port=None, tls=None, clients=None):
+    def __init__(self, scripts=None, default=None, port=None, tls=None, clients=None, host="127.0.0.1"):
         self.scripts = dict(scripts or {})
         self.default = default or nxdomain(zone=".")
         self.asked = []  # Query objects, health checks left out
+        self.host = host
         self.port = port or free_port()
         self.connections = 0  # accepted, and with TLS shaken hands with
         self._tls = None
@@ -130,15 +132,15 @@ class Upstream:
         self._closing = False
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._udp.bind(("127.0.0.1", self.port))
-        self._tcp = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self._udp.bind((host, self.port))
+        self._tcp = socket.create_server((host, self.port), backlog=128)
         self._threads = [threading.Thread(target=serve, daemon=True) for serve in (self._serve_udp, self._serve_tcp)]
         for thread in self._threads:
             thread.start()
 
     @property
     def target(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def count(self, name=None, type=None, transport=None):
         """How often a name was asked for."""
@@ -171,10 +173,10 @@ class Upstream:
 
     # --- serving
 
-    def _replies(self, wire, transport, source_port):
+    def _replies(self, wire, transport, client):
         name, end = dns.decode_name(wire, 12)
         number = struct.unpack_from("!H", wire, end)[0]
-        query = Query(wire, name, dns.TYPE_NAMES.get(number, f"TYPE{number}"), transport, source_port)
+        query = Query(wire, name, dns.TYPE_NAMES.get(number, f"TYPE{number}"), transport, client[1], client[0])
         if name == ".":
             return query, [Reply(authority=[(".", "SOA", 60, SOA)])]
         with self._lock:
@@ -186,9 +188,9 @@ class Upstream:
             return query, []
         return query, script if isinstance(script, list) else [script]
 
-    def _answer(self, wire, transport, source_port, send):
+    def _answer(self, wire, transport, client, send):
         try:
-            query, replies = self._replies(wire, transport, source_port)
+            query, replies = self._replies(wire, transport, client)
         except (IndexError, ValueError, struct.error):
             return
         for reply in replies:
@@ -221,7 +223,7 @@ class Upstream:
                 continue  # an ICMP error of a client that has left
             if client is None:
                 return  # closed
-            self._answer(wire, "udp", client[1], lambda reply, client=client: self._udp.sendto(reply, client))
+            self._answer(wire, "udp", client, lambda reply, client=client: self._udp.sendto(reply, client))
 
     def _serve_tcp(self):
         while not self._closing:
@@ -230,9 +232,9 @@ class Upstream:
             except OSError:
                 return
             self._connections.add(connection)
-            threading.Thread(target=self._serve_connection, args=(connection, client[1]), daemon=True).start()
+            threading.Thread(target=self._serve_connection, args=(connection, client), daemon=True).start()
 
-    def _serve_connection(self, connection, source_port):
+    def _serve_connection(self, connection, client):
         writing = threading.Lock()
         transport = "tls" if self._tls else "tcp"
         plain = connection
@@ -249,7 +251,7 @@ class Upstream:
             self.connections += 1
             while True:
                 length = struct.unpack("!H", dns.receive(connection, 2))[0]
-                self._answer(dns.receive(connection, length), transport, source_port, send)
+                self._answer(dns.receive(connection, length), transport, client, send)
         self._connections.discard(plain)
         self._connections.discard(connection)
         connection.close()

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "resolver/limits.hpp"
+#include "resolver/name_case.hpp"
 #include "resolver/query_builder.hpp"
 #include "unit/resolver/fake_upstream.hpp"
 
@@ -143,6 +144,90 @@ TEST_CASE("replies with a wrong id, a wrong question or without QR are ignored a
   CHECK(outcome->calls == 1);
   CHECK(outcome->header().answer_count == 2);
   CHECK(f.upstream->counters().ignored_replies.value() == 3);
+}
+
+// The octets of the question's name.
+Octets name_of(const Octets& message) { return Octets(message.begin() + 12, message.begin() + 12 + 36); }
+constexpr std::string_view long_name = "abcdefghIJKLMNOPqrstuvwxyz.example.";
+
+TEST_CASE("letters go out in a case that nobody foresees and come back as they were asked") {
+  Fixture f(answer);
+  std::set<Octets> sent;
+  for (int i = 0; i < 10; ++i) {
+    const auto outcome = f.ask(long_name);
+    CHECK(name_of(outcome->message) == name_of(query_for(long_name)));
+    sent.insert(name_of(f.server.received.back().query));
+  }
+  CHECK(sent.size() == 10);
+  CHECK(f.server.count(Transport::tcp) == 0);
+}
+
+TEST_CASE("an owner that repeats the question without compression has the client's case too") {
+  Fixture f([](const FakeUpstream::Received& query) {
+    query.reply(test::reply_to(query.query, [&](dns::MessageWriter& writer) {
+      const std::array<std::uint8_t, 4> address{192, 0, 2, 1};
+      writer.append(dns::Section::answer, name_of(query.query), dns::RRType::a, 300, address);
+    }));
+  });
+  const Octets message = f.ask(long_name)->message;
+  const Octets owner(message.begin() + 12 + 36 + 4, message.begin() + 12 + 36 + 4 + 36);
+  CHECK(owner == name_of(query_for(long_name)));
+}
+
+TEST_CASE("a reply in another case is ignored, and the question asked over TCP") {
+  bool forge = false;
+  Fixture f([&](const FakeUpstream::Received& query) {
+    if (forge && query.transport == Transport::udp) {
+      Octets forged = test::answer_to(query.query, 2);
+      forged[13] ^= 0x20;
+      query.reply(forged);
+    }
+    answer(query);
+  });
+  f.ask(long_name);
+  forge = true;
+  for (int i = 1; i <= 20; ++i) {
+    const auto outcome = f.ask(long_name);
+    CHECK(outcome->header().answer_count == 1);
+    CHECK(outcome->transport == Transport::tcp);
+    CHECK(f.upstream->counters().ignored_replies.value() == i);
+  }
+}
+
+TEST_CASE("an upstream that changes the case is found out over TCP, once, and asked without mixing") {
+  Fixture f([](const FakeUpstream::Received& query) {
+    Octets reply = test::answer_to(query.query);
+    NameCase().write(std::span(reply).subspan(12, 36));
+    query.reply(reply);
+  });
+  for (int i = 0; i < 5; ++i) {
+    const auto outcome = f.ask(long_name);
+    CHECK(outcome->header().answer_count == 1);
+    CHECK(f.server.count(Transport::tcp) == 1);
+  }
+  CHECK(name_of(f.server.received.back().query) == name_of(query_for(long_name)));
+}
+
+TEST_CASE("an upstream that changes the case and has no TCP loses one query") {
+  Fixture f(
+      [](const FakeUpstream::Received& query) {
+        Octets reply = test::answer_to(query.query);
+        NameCase().write(std::span(reply).subspan(12, 36));
+        query.reply(reply);
+      },
+      false);
+  CHECK(f.ask(long_name)->error == UpstreamError::unreachable);
+  CHECK_FALSE(f.ask(long_name)->error);
+}
+
+TEST_CASE("names without letters, of one label and of 255 octets are asked as well") {
+  Fixture f(answer);
+  const std::string label(63, 'x');
+  for (const std::string& name : {std::string("."), std::string("1.2.3."), std::string("a."),
+                                  label + "." + label + "." + label + "." + label.substr(2) + "."}) {
+    CAPTURE(name);
+    CHECK(f.ask(name)->header().answer_count == 1);
+  }
 }
 
 TEST_CASE("FORMERR is handed on, and neither it nor later queries lose their OPT (c-ares traps B and C)") {
@@ -296,6 +381,33 @@ TEST_CASE("the source address is the one configured") {
                                          .source_address = base::IpAddress::parse("192.0.2.1"),
                                          .tls = {}});
   CHECK(f.ask("www.example.")->error == UpstreamError::unreachable);
+  CHECK(f.upstream->trouble().contains("192.0.2.1"));
+  f.upstream = make_ares_upstream(f.io, {.address = f.server.address(),
+                                         .read_timeout = milliseconds(500),
+                                         .expire = std::chrono::seconds(10),
+                                         .max_age = {},
+                                         .source_address = base::IpAddress::parse("::1"),
+                                         .tls = {}});
+  CHECK(f.ask("www.example.")->error == UpstreamError::unreachable);
+}
+
+TEST_CASE("max_idle_connections closes what is idle beyond it, and nothing that is waited for") {
+  Fixture f(answer);
+  f.upstream = make_ares_upstream(f.io, {.address = f.server.address(),
+                                         .read_timeout = milliseconds(500),
+                                         .expire = std::chrono::seconds(10),
+                                         .max_age = {},
+                                         .source_address = {},
+                                         .max_idle_connections = 1,
+                                         .tls = {}});
+  std::set<std::uint16_t> ports;
+  for (int i = 0; i < 40; ++i) {
+    CHECK_FALSE(f.ask("www.example.")->error);
+    ports.insert(f.server.received.back().client_port);
+    if (i % 4 == 3) test::run_for(f.io, milliseconds(60));
+  }
+  // Four channels would have shown four ports.
+  CHECK(ports.size() > 6);
 }
 
 }  // namespace

@@ -245,6 +245,35 @@ TEST_CASE("SERVFAIL is an answer, unless failover names it") {
   CHECK(f.ask()->header().rcode() == dns::Rcode::servfail);  // the last one's
 }
 
+TEST_CASE("failover asks each upstream once, and a hedge that is on its way counts") {
+  Fixture f(3);
+  const auto servfail = [](const FakeUpstream::Received& query) {
+    query.reply(test::rcode_to(query.query, dns::Rcode::servfail));
+  };
+  f.config.hedge = true;
+  f.config.failover_rcodes = {2};
+  f.upstreams[0]->script = {};  // silent: the hedge goes to the second, whose SERVFAIL leads to the third
+  f.upstreams[1]->script = servfail;
+  const auto outcome = f.ask();
+  CHECK(outcome->header().rcode() == dns::Rcode::noerror);
+  CHECK(outcome->upstream == 2);
+  CHECK(f.upstreams[1]->received.size() == 1);
+}
+
+TEST_CASE("max_connect_attempts counts hedges") {
+  Fixture f(2);
+  f.upstreams[0]->script = {};
+  f.config.hedge = true;
+  f.config.max_connect_attempts = 1;
+  CHECK(f.ask()->fault == ForwardFault::timed_out);
+  CHECK(f.upstreams[1]->received.empty());
+}
+
+TEST_CASE("without upstreams every question fails at once") {
+  Fixture f(0);
+  CHECK(f.ask()->fault == ForwardFault::no_healthy);
+}
+
 TEST_CASE("an upstream without EDNS is asked again without OPT, once, and the next query has it again") {
   Fixture f(1, [](const FakeUpstream::Received& query) {
     const auto parsed = dns::read_query(query.query);
