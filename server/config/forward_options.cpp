@@ -94,7 +94,6 @@ void read_upstream(const Word& word, OptionReader& reader, ForwardOptions& optio
     name = name.substr(0, colon);
   }
   if (is_host_name(name) && port <= 65535) {
-    if (reader.is_not_yet(word.at, "forward", "TO", "a host name")) return;
     options.to.push_back(
         ForwardOptions::Host{row.transport, std::string(name), static_cast<std::uint16_t>(port), server_name});
     return;

@@ -16,17 +16,7 @@ constexpr std::string_view remove_line = "remove the line";
 
 constexpr auto not_yet = std::to_array<NotYetRow>({
     {"forward", "TO", "https://", "forward to plain DNS"},
-    {"forward", "TO", "a host name", "write its IP address"},
-    {"forward", "max_idle_conns", "", remove_line},
-    {"forward", "read_timeout", "", remove_line},
-    {"forward", "max_connect_attempts", "", remove_line},
     {"forward", "doh_method", "", remove_line},
-    {"forward", "next", "", remove_line},
-    {"forward", "next_on_nodata", "", remove_line},
-    {"forward", "failfast_all_unhealthy_upstreams", "", remove_line},
-    {"forward", "failover", "", remove_line},
-    {"forward", "source_address", "", remove_line},
-    {"forward", "resolver", "", remove_line},
 
     {"loadbalance", "policy", "weighted", "write 'loadbalance round_robin'"},
     {"loadbalance", "prefer", "", remove_line},

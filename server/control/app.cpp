@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "resolver/limits.hpp"
 #include "server/control/logging.hpp"
 #include "server/control/loop_probe_sender.hpp"
 #include "server/control/own_cache_lines.hpp"
@@ -20,11 +21,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A forwarded query ends within the forwarder's 5 s; a little more for its reply.
-constexpr auto drain_max = 6s;
+// A little more than a forwarded query may take, for its reply.
+constexpr auto drain_max = resolver::question_deadline_max + 1s;
 constexpr auto drain_step = 10ms;
 // Longer than any query of an old plan waits.
-constexpr auto retire_after = 10s;
+constexpr auto retire_after = resolver::question_deadline_max + 5s;
+// How often the files of `forward` are looked at.
+constexpr auto upstream_check_interval = 2s;
 constexpr auto sync_step = 2ms;
 // An upstream that is not up yet at the first probe is asked again later.
 constexpr std::chrono::seconds loop_rounds[] = {0s, 5s, 15s};
@@ -87,6 +90,7 @@ App::App(Options options)
       signals_(control_),
       reload_timer_(control_),
       housekeeping_timer_(control_),
+      upstream_timer_(control_),
       loop_timer_(control_),
       stop_timer_(control_) {}
 
@@ -168,6 +172,7 @@ std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
   serving_ = true;
   schedule_reload_check();
   schedule_housekeeping();
+  schedule_upstream_check();
   send_loop_probes(0);
   return {};
 }
@@ -416,6 +421,33 @@ void App::schedule_reload_check() {
   });
 }
 
+void App::schedule_upstream_check() {
+  upstream_timer_.cancel();
+  if (plan_->upstream_files.empty()) return;
+  upstream_timer_.expires_after(upstream_check_interval);
+  upstream_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    check_upstream_files();
+    schedule_upstream_check();
+  });
+}
+
+// A new plan of the Corefile that is served; the one on disk may be another, or broken.
+void App::check_upstream_files() {
+  std::string changed;
+  for (auto& file : plan_->upstream_files) {
+    WatchedFile now = watch_file(file.path);
+    if (now.digest == file.digest) continue;
+    file = std::move(now);  // tried once, whatever comes of it
+    changed += (changed.empty() ? "" : ", ") + file.path;
+  }
+  if (changed.empty()) return;
+  log_info("plugin/forward: " + changed + " has changed; its upstreams are read again");
+  auto plan = make_plan(plan_->corefile);
+  const auto applied = plan ? apply(std::move(*plan)) : std::unexpected(plan.error());
+  if (!applied) log_error("plugin/forward: " + applied.error() + "; everything goes on as before");
+}
+
 void App::schedule_housekeeping() {
   housekeeping_timer_.expires_after(1s);
   housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -476,6 +508,7 @@ void App::begin_stop(bool lameduck) {
   if (!first && lameduck) return;
   reload_timer_.cancel();
   housekeeping_timer_.cancel();
+  upstream_timer_.cancel();
   loop_timer_.cancel();
   notifier_.stop();
   Duration wait{0};

@@ -65,6 +65,8 @@ class App {
   void reload();
   void schedule_reload_check();
   void schedule_housekeeping();
+  void schedule_upstream_check();
+  void check_upstream_files();
   void send_loop_probes(int round);
   void report_loop(const std::string& zone, const std::string& probe, const std::string& client);
 
@@ -80,6 +82,7 @@ class App {
   asio::signal_set signals_;
   asio::steady_timer reload_timer_;
   asio::steady_timer housekeeping_timer_;
+  asio::steady_timer upstream_timer_;
   asio::steady_timer loop_timer_;
   asio::steady_timer stop_timer_;
   Notifier notifier_{control_};

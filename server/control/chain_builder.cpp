@@ -153,11 +153,15 @@ void ChainBuilder::add_upstreams() {
     used_.cache = &cache->counters();
     add<CacheHandler>(*options_.cache, std::move(cache), clock_, io_, rotates_);
   }
+  ForwardHandler* previous = nullptr;
   for (std::size_t i = 0; i < planned_.forwarders.size(); ++i) {
     auto forwarder = find_or_make(resources_.forwarders, planned_.forwarder_signatures[i],
                                   [&] { return std::make_shared<resolver::Forwarder>(io_, planned_.forwarders[i]); });
     used_.forwarders.push_back(forwarder.get());
-    add<ForwardHandler>(options_.forward[i], std::move(forwarder), rotates_);
+    auto& handler =
+        add<ForwardHandler>(options_.forward[i], std::move(forwarder), planned_.upstream_lists[i].why_empty, rotates_);
+    if (previous != nullptr) previous->set_next(handler);
+    previous = &handler;
   }
   if (options_.whoami) add<WhoamiHandler>();
 }

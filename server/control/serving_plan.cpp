@@ -157,6 +157,9 @@ std::string sign(const resolver::ForwarderConfig& config, const std::vector<Watc
       .add(config.read_timeout)
       .add(config.failover_rcodes)
       .add(config.max_connect_attempts.value_or(~0u))
+      .add(config.max_idle_connections)
+      .add(config.source_address.has_value())
+      .add(config.source_address.value_or(base::IpAddress{}))
       .add(config.expire)
       .add(config.max_age)
       .text();
@@ -212,11 +215,25 @@ std::vector<WatchedFile> certificate_files(const ForwardOptions& options) {
   return files;
 }
 
-std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, std::size_t index) {
+void watch_upstream_files(const ForwardOptions& options, std::vector<WatchedFile>& files) {
+  for (const auto& upstream : options.to) {
+    const auto* const file = std::get_if<ForwardOptions::ResolvConf>(&upstream);
+    if (file == nullptr || std::ranges::find(files, file->path, &WatchedFile::path) != files.end()) continue;
+    files.push_back(watch_file(file->path));
+  }
+}
+
+std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, ServingPlan& plan, std::size_t index) {
   for (const auto& options : planned.block->options.forward) {
     const std::vector<WatchedFile> files = certificate_files(options);
-    auto config = make_forwarder_config(options, std::make_shared<std::atomic<std::uint32_t>>(0));
+    // Before they are read: what changes in between is seen as a change.
+    watch_upstream_files(options, plan.upstream_files);
+    auto list = list_upstreams(options, planned.addresses, plan.named_upstreams);
+    if (!list) return std::unexpected(to_string(options.at) + ": forward: " + list.error());
+    for (const auto& warning : list->warnings) log_warning(to_string(options.at) + ": forward: " + warning);
+    auto config = make_forwarder_config(options, list->upstreams, std::make_shared<std::atomic<std::uint32_t>>(0));
     if (!config) return std::unexpected(to_string(options.at) + ": forward: " + config.error());
+    planned.upstream_lists.push_back(std::move(*list));
     planned.forwarder_signatures.push_back(sign(*config, files, index, planned.forwarders.size()));
     planned.forwarders.push_back(std::move(*config));
   }
@@ -278,6 +295,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
                                                                            const PlanContext& context) {
   auto plan = std::make_unique<ServingPlan>();
   plan->transfers = previous != nullptr ? previous->transfers : std::make_shared<TransferGate>();
+  if (previous != nullptr) plan->named_upstreams = previous->named_upstreams;
   plan->corefile = std::move(corefile);
   for (const auto& block : plan->corefile.blocks) {
     PlannedBlock planned;
@@ -290,7 +308,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
     }
     if (auto done = plan_cluster(planned, *plan, previous); !done) return std::unexpected(done.error());
     if (auto done = plan_autopath(planned); !done) return std::unexpected(done.error());
-    if (auto done = plan_forwarders(planned, plan->blocks.size()); !done) return std::unexpected(done.error());
+    if (auto done = plan_forwarders(planned, *plan, plan->blocks.size()); !done) return std::unexpected(done.error());
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
     if (!block.options.transfer.empty()) planned.transfers = plan->transfers;
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);

@@ -21,6 +21,8 @@
 #include "server/config/corefile.hpp"
 #include "server/control/metrics.hpp"
 #include "server/control/notifier.hpp"
+#include "server/control/upstream_list.hpp"
+#include "server/control/watched_files.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/handlers/loop_handler.hpp"
 #include "server/handlers/query_log.hpp"
@@ -37,7 +39,8 @@ struct PlannedBlock {
   std::vector<ListenAddress> addresses;
   std::shared_ptr<k8s::Cluster> cluster;  // null without `kubernetes`
   std::string cluster_signature;
-  std::vector<resolver::ForwarderConfig> forwarders;  // as block->options.forward
+  std::vector<UpstreamList> upstream_lists;           // as block->options.forward
+  std::vector<resolver::ForwarderConfig> forwarders;  // the same
   std::vector<std::string> forwarder_signatures;
   std::string cache_signature;
   std::vector<dns::DomainName> search_list;  // of `autopath`
@@ -52,6 +55,8 @@ struct ServingPlan {
   std::vector<ListenAddress> addresses;  // a router's index is its address's
   std::vector<PlannedBlock> blocks;
   std::shared_ptr<TransferGate> transfers;
+  NamedUpstreams named_upstreams;
+  std::vector<WatchedFile> upstream_files;  // that `forward` was told of; a change makes another plan
 };
 
 struct PlanContext {

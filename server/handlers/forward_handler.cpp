@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "resolver/resolv_conf.hpp"
+#include "resolver/limits.hpp"
 #include "resolver/tls_upstream.hpp"
 #include "server/handlers/cache_handler.hpp"
 #include "server/query/pending_query.hpp"
@@ -23,43 +23,13 @@ resolver::Policy make_policy(ForwardOptions::Policy policy) {
   return resolver::Policy::random;
 }
 
-resolver::UpstreamProtocol make_protocol(ForwardOptions::Transport transport) {
-  return transport == ForwardOptions::Transport::tls ? resolver::UpstreamProtocol::tls
-                                                     : resolver::UpstreamProtocol::dns;
-}
-
-std::expected<std::vector<resolver::UpstreamAddress>, std::string> resolve_upstream(
-    const ForwardOptions& options, const ForwardOptions::Upstream& upstream) {
-  if (const auto* const file = std::get_if<ForwardOptions::ResolvConf>(&upstream)) {
-    return resolver::read_resolv_conf(file->path);
-  }
-  if (const auto* const address = std::get_if<ForwardOptions::Address>(&upstream)) {
-    const auto parsed = base::IpAddress::parse(address->endpoint.address);
-    if (!parsed) return std::unexpected("'" + address->endpoint.address + "' is not an address that can be asked");
-    return std::vector<resolver::UpstreamAddress>{
-        {.address = *parsed,
-         .port = address->endpoint.port,
-         .protocol = make_protocol(address->transport),
-         .tls_server_name = address->tls_server_name.empty() ? options.tls_server_name : address->tls_server_name}};
-  }
-  return std::unexpected("'" + std::get<ForwardOptions::Host>(upstream).name +
-                         "' is a host name; write the address of the upstream");
-}
-
 }  // namespace
 
 std::expected<resolver::ForwarderConfig, std::string> make_forwarder_config(
-    const ForwardOptions& options, std::shared_ptr<std::atomic<std::uint32_t>> concurrent) {
+    const ForwardOptions& options, std::vector<resolver::UpstreamAddress> upstreams,
+    std::shared_ptr<std::atomic<std::uint32_t>> concurrent) {
   resolver::ForwarderConfig config;
-  for (const auto& upstream : options.to) {
-    auto addresses = resolve_upstream(options, upstream);
-    if (!addresses) return std::unexpected(std::move(addresses.error()));
-    for (auto& address : *addresses) {
-      const bool known = std::ranges::find(config.upstreams, address) != config.upstreams.end();
-      if (!known) config.upstreams.push_back(std::move(address));
-    }
-  }
-  if (config.upstreams.size() > resolver::upstreams_max) config.upstreams.resize(resolver::upstreams_max);
+  config.upstreams = std::move(upstreams);
   config.policy = make_policy(options.policy);
   config.force_tcp = options.force_tcp;
   config.prefer_udp = options.prefer_udp;
@@ -70,11 +40,14 @@ std::expected<resolver::ForwarderConfig, std::string> make_forwarder_config(
   config.failfast_all_unhealthy = options.failfast_all_unhealthy_upstreams;
   config.max_concurrent = options.max_concurrent;
   config.concurrent = std::move(concurrent);
-  config.read_timeout = options.read_timeout;
+  config.read_timeout = std::min<Duration>(options.read_timeout, resolver::question_deadline_max);
+  config.deadline = std::max<Duration>(config.read_timeout, resolver::question_deadline);
   config.max_connect_attempts = options.max_connect_attempts;
   config.failover_rcodes = options.failover_rcodes;
   config.expire = options.expire;
   config.max_age = options.max_age;
+  config.max_idle_connections = options.max_idle_conns;
+  if (!options.source_address.empty()) config.source_address = base::IpAddress::parse(options.source_address);
   const bool speaks_tls = std::ranges::any_of(
       config.upstreams, [](const auto& upstream) { return upstream.protocol == resolver::UpstreamProtocol::tls; });
   if (speaks_tls) {
@@ -89,19 +62,47 @@ std::expected<resolver::ForwarderConfig, std::string> make_forwarder_config(
 }
 
 ForwardHandler::ForwardHandler(const ForwardOptions& options, std::shared_ptr<resolver::Forwarder> forwarder,
-                               bool rotates_answers)
+                               std::string why_no_upstreams, bool rotates_answers)
     : from_(options.from),
       except_(options.except),
+      next_rcodes_(options.next_rcodes),
+      next_on_nodata_(options.next_on_nodata),
       forwarder_(std::move(forwarder)),
+      why_no_upstreams_(std::move(why_no_upstreams)),
       rotates_answers_(rotates_answers) {}
 
-Step ForwardHandler::handle(QueryContext& context) {
+bool ForwardHandler::takes(const QueryContext& context) const {
   const dns::NameView qname = context.query.qname;
-  if (!qname.is_at_or_below(from_)) return Step::next;
-  if (std::ranges::any_of(except_, [&](const auto& zone) { return qname.is_at_or_below(zone); })) return Step::next;
+  if (!qname.is_at_or_below(from_)) return false;
+  return std::ranges::none_of(except_, [&](const auto& zone) { return qname.is_at_or_below(zone); });
+}
 
+// The one that is asked instead of this reply being given, if there is one.
+const ForwardHandler* ForwardHandler::next_for(const QueryContext& context, const resolver::Reply& reply) const {
+  const bool is_nodata = reply.rcode() == dns::Rcode::noerror && reply.count(dns::Section::answer) == 0;
+  const bool is_passed_on =
+      (next_on_nodata_ && is_nodata) ||
+      std::ranges::find(next_rcodes_, static_cast<std::uint16_t>(reply.rcode())) != next_rcodes_.end();
+  if (!is_passed_on) return nullptr;
+  const ForwardHandler* next = next_;
+  while (next != nullptr && !next->takes(context)) next = next->next_;
+  return next;
+}
+
+Step ForwardHandler::handle(QueryContext& context) {
+  if (!takes(context)) return Step::next;
+  std::shared_ptr<PendingQuery> pending = PendingQuery::suspend(context);
+  if (pending == nullptr) {
+    write_failure(context, {.fault = ForwardFault::too_many_concurrent, .upstream = std::nullopt});
+    return Step::answered;
+  }
+  ask(context, std::move(pending));
+  return Step::suspended;
+}
+
+void ForwardHandler::ask(const QueryContext& context, std::shared_ptr<PendingQuery> pending) const {
   const resolver::ForwardQuestion question{
-      .qname = qname,
+      .qname = context.query.qname,
       .qtype = context.query.qtype,
       .qclass = context.query.qclass,
       .recursion_desired = context.query.header.has(dns::Header::rd),
@@ -111,11 +112,6 @@ Step ForwardHandler::handle(QueryContext& context) {
       .dnssec_ok = context.query.edns && context.query.edns->dnssec_ok,
       .client_transport = context.origin.transport(),
   };
-  std::shared_ptr<PendingQuery> pending = PendingQuery::suspend(context);
-  if (pending == nullptr) {
-    write_failure(context, {.fault = ForwardFault::too_many_concurrent, .upstream = std::nullopt}, {});
-    return Step::answered;
-  }
   const auto ticket = forwarder_->ask(question, [this, pending](const resolver::ForwardResult& result) {
     if (!result && result.error().fault == ForwardFault::cancelled) return;
     QueryContext& own = pending->context();
@@ -124,7 +120,9 @@ Step ForwardHandler::handle(QueryContext& context) {
       own.upstream = &forwarder_->upstreams()[*upstream]->address();
     }
     if (!result) {
-      write_failure(own, result.error(), upstream_text(result.error()));
+      write_failure(own, result.error());
+    } else if (const ForwardHandler* next = next_for(own, result->reply)) {
+      return next->ask(own, pending);
     } else {
       own.upstream_reply = &*result;
       own.run_observers();
@@ -136,10 +134,9 @@ Step ForwardHandler::handle(QueryContext& context) {
     pending->reply(label_);
   });
   if (!ticket) {
-    write_failure(pending->context(), ticket.error(), upstream_text(ticket.error()));
+    write_failure(pending->context(), ticket.error());
     pending->reply(label_);
   }
-  return Step::suspended;
 }
 
 std::span<const std::string_view> ForwardHandler::metadata_labels() const {
@@ -159,11 +156,15 @@ std::string ForwardHandler::upstream_text(const resolver::ForwardError& error) c
   return text;
 }
 
-void ForwardHandler::write_failure(QueryContext& context, const resolver::ForwardError& error, std::string upstream) {
+void ForwardHandler::write_failure(QueryContext& context, const resolver::ForwardError& error) const {
   const bool refused = error.fault == ForwardFault::too_many_concurrent;
   context.writer.set_rcode(refused ? dns::Rcode::refused : dns::Rcode::servfail);
   context.error = std::string(to_string(error.fault));
-  if (!upstream.empty()) context.error += ", last upstream " + upstream;
+  if (forwarder_->upstreams().empty() && !refused) {
+    context.error = "no upstream" + (why_no_upstreams_.empty() ? std::string() : ": " + why_no_upstreams_);
+  } else if (const std::string upstream = upstream_text(error); !upstream.empty()) {
+    context.error += ", last upstream " + upstream;
+  }
   // The context lives until the reply is finished, and so does the text.
   context.writer.set_extended_error({refused ? dns::ExtendedError::other
                                      : error.fault == ForwardFault::timed_out
