@@ -26,6 +26,41 @@ std::size_t skip_checked_name(std::span<const std::uint8_t> octets, std::size_t 
   return at + 1;
 }
 
+// Where the name at `at` ends; 0 for one that is none: a pointer that does not lead backwards, more than 255 octets.
+std::size_t end_of_name(std::span<const std::uint8_t> message, std::size_t at) {
+  // The question's name, which was read before, is what most owners are.
+  if (at + 2 <= message.size() && message[at] == 0xc0 && message[at + 1] == dns::header_octets) return at + 2;
+  dns::NameBuffer name;
+  return dns::read_name(message, at, name).value_or(0);
+}
+
+// Clients decode what we pass on: a name that leads in a circle must not reach them. RFC 3597 §4 names the types whose
+// RDATA may be compressed.
+bool has_sound_names(std::span<const std::uint8_t> message, const dns::RecordView& record) {
+  if (end_of_name(message, record.owner_offset) == 0) return false;
+  std::size_t before = 0;
+  std::size_t behind = 0;
+  int names = 1;
+  switch (record.type) {
+    case RRType::ns:
+    case RRType::cname:
+    case RRType::ptr: break;
+    case RRType::mx: before = 2; break;
+    case RRType::srv: before = 6; break;
+    case RRType::soa:
+      names = 2;
+      behind = 20;
+      break;
+    default: return true;
+  }
+  const std::size_t end = record.rdata_offset + record.rdata.size();
+  std::size_t at = record.rdata_offset + before;
+  for (int i = 0; i < names; ++i) {
+    if (at >= end || (at = end_of_name(message, at)) == 0) return false;
+  }
+  return at + behind == end;
+}
+
 // Calls `visit` with each record but OPT until it returns false. The message was walked whole by parse().
 template <typename Visit>
 void for_each_record(std::span<const std::uint8_t> message, Visit&& visit) {
@@ -93,6 +128,7 @@ std::expected<Reply, dns::MessageError> Reply::parse(std::span<const std::uint8_
     }
     // What stands behind OPT (TSIG, SIG(0)) is hop by hop like OPT itself, or its pointers would have to be moved.
     if (behind_opt) continue;
+    if (!has_sound_names(message, record)) return std::unexpected(dns::MessageError::bad_name);
     body_end = reader->offset();
     ++reply.counts_[static_cast<std::size_t>(record.section)];
     if (record.section == Section::authority && record.type == RRType::soa) reply.has_soa_ = true;

@@ -101,6 +101,12 @@ class FakeUpstream {
             .tls_server_name = {}};
   }
 
+  /// A datagram to any port of this machine.
+  void send_to(std::uint16_t port, const Octets& message) {
+    boost::system::error_code ignored;
+    udp_.send_to(asio::buffer(message), {asio::ip::address_v4::loopback(), port}, 0, ignored);
+  }
+
   Script script;  // without one the server is silent
   std::vector<Received> received;
   int count(Transport transport) const {
