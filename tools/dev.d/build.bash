@@ -26,12 +26,14 @@ help_bench() {
   cat <<'HELP'
 usage: tools/dev bench [ARGUMENTS]
        tools/dev bench compare [ARGUMENTS]
+       tools/dev bench forward [ARGUMENTS]
        tools/dev bench sync [ARGUMENTS]
        tools/dev bench instructions [--record | --profile PATH]
 
 Builds the release preset and hands the arguments to tests/bench/run: what a query costs, or with `sync`, what it
 costs to stay in step with a large cluster, CoreDNS beside Fairlead. With `compare` it is tests/bench/compare: query
-serving in all cases, beside five other servers. With `instructions` it is tests/instructions/run: instructions per
+serving in all cases, beside five other servers. With `forward` it is tests/bench/forward: misses, dead and slow
+upstreams, DNS over TLS. With `instructions` it is tests/instructions/run: instructions per
 query, as callgrind counts them.
 HELP
 }
@@ -154,6 +156,11 @@ run_bench() {
       shift
       run_setup && build_preset release fairlead kubesim udp_reflector || return
       exec tests/bench/compare "$@"
+      ;;
+    forward)
+      shift
+      run_setup && build_preset release fairlead kubesim || return
+      exec tests/bench/forward "$@"
       ;;
   esac
   install_packages build test && build_preset release || return
