@@ -29,7 +29,7 @@ FAULTY = """\
         ttl 9999
         nonsense
     }
-    forward . not-an-address
+    forward . 10.0.0.300
     reload 1ms
     loadbalance weighted
     whoiam
@@ -40,7 +40,7 @@ example.org:99999 {
 }
 """
 FAULTY_LINES = {
-    3: "'soon'", 5: "'nowhere:port'", 7: "'sometimes'", 8: "'9999'", 9: "'nonsense'", 11: "'forward'", 12: "'1ms'",
+    3: "'soon'", 5: "'nowhere:port'", 7: "'sometimes'", 8: "'9999'", 9: "'nonsense'", 11: "'10.0.0.300'", 12: "'1ms'",
     13: "'loadbalance'", 14: "Unknown directive 'whoiam'", 15: "'300.1.1.1'", 17: "'example.org:99999'",
 }
 LAMEDUCK_SECONDS = 2
