@@ -46,7 +46,11 @@ std::string join(const Upstreams& upstreams) {
 class Lister {
  public:
   Lister(const ForwardOptions& options, const std::vector<ListenAddress>& own, NamedUpstreams& known)
-      : options_(options), own_(own), known_(known) {}
+      : options_(options), own_(own), known_(known) {
+    // What is left out differs by the addresses of a block, and the name in a certificate by directive.
+    for (const auto& address : own) scope_ += " " + address.to_string();
+    scope_ += " " + options.tls_server_name;
+  }
 
   std::expected<UpstreamList, std::string> list() {
     for (const auto& word : options_.to) {
@@ -83,7 +87,7 @@ class Lister {
     if (!upstreams) {
       trouble = upstreams.error();
       const bool is_there = std::ifstream(written.path).good();
-      if (!is_there && !known_.contains(written.path)) return std::unexpected(trouble);
+      if (!is_there && !known_.contains(written.path + scope_)) return std::unexpected(trouble);
       upstreams.emplace();
     }
     std::erase_if(*upstreams, [&](const UpstreamAddress& upstream) {
@@ -92,7 +96,7 @@ class Lister {
       list_.warnings.push_back(trouble + "; it is left out");
       return true;
     });
-    return use(written.path, std::move(*upstreams), trouble);
+    return use(written.path + scope_, std::move(*upstreams), trouble);
   }
 
   std::expected<Upstreams, std::string> resolve(const ForwardOptions::Host& written) {
@@ -102,7 +106,7 @@ class Lister {
       if (!address) return std::unexpected("'" + server.address + "' is not an address that can be asked");
       servers.push_back({.address = *address, .port = server.port, .protocol = {}, .tls_server_name = {}});
     }
-    const std::string word = written.name + ":" + std::to_string(written.port);
+    const std::string word = written.name + ":" + std::to_string(written.port) + "%" + written.tls_server_name + scope_;
     const auto name = dns::DomainName::parse(written.name);
     if (!name) return std::unexpected("'" + written.name + "' is not a host name");
     std::expected<std::vector<base::IpAddress>, std::string> addresses;
@@ -153,6 +157,7 @@ class Lister {
   const ForwardOptions& options_;
   const std::vector<ListenAddress>& own_;
   NamedUpstreams& known_;
+  std::string scope_;
   UpstreamList list_;
 };
 

@@ -20,7 +20,7 @@
 
 namespace fairlead::server {
 
-/// What a file or a host name stood for when it was last usable, by the word of the Corefile.
+/// What a file or a host name stood for when it was last usable, by the word of the Corefile and whose it is.
 using NamedUpstreams = std::map<std::string, std::vector<resolver::UpstreamAddress>>;
 
 struct UpstreamList {
