@@ -246,6 +246,15 @@ class Loader {
           const auto found = by_address.find(address);
           if (found != by_address.end()) earlier = found->second;
         }
+        // Blocks with `view` may share a zone; one without it takes every query that comes to it.
+        const bool has_view = blocks_[claim.block].options.view.has_value();
+        if (earlier != nullptr && has_view && earlier->block != claim.block) {
+          faults_.warn(claim.at, "this block never takes a query for zone " + quote(served.first.to_string()) +
+                                     ": the one at " + to_string(faults_.line_of(earlier->at)) +
+                                     " has no 'view' and comes first; move it behind");
+          continue;
+        }
+        if (earlier == nullptr && has_view) continue;
         if (earlier != nullptr) {
           report_overlap(served.first, served.second, *earlier, claim);
           continue;

@@ -17,11 +17,15 @@
 #include <string_view>
 #include <vector>
 
+#include "server/config/acl_options.hpp"
 #include "server/config/directive_options.hpp"
+#include "server/config/dns64_options.hpp"
 #include "server/config/fault.hpp"
+#include "server/config/hosts_options.hpp"
 #include "server/config/query_options.hpp"
 #include "server/config/rewrite_options.hpp"
 #include "server/config/template_options.hpp"
+#include "server/config/view_options.hpp"
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::server {
@@ -58,21 +62,25 @@ struct DirectiveOptions {
   std::optional<ErrorsOptions> errors;
   std::vector<LogOptions> log;  // in file order
   std::optional<LocalOptions> local;
+  std::optional<Dns64Options> dns64;
   std::optional<AnyOptions> any;
   std::optional<ChaosOptions> chaos;
   std::optional<LoadbalanceOptions> loadbalance;
   std::optional<RewriteOptions> rewrite;  // all of the block's rules
   std::optional<AutopathOptions> autopath;
+  std::vector<AclOptions> acl;  // in file order
   std::optional<CacheOptions> cache;
   std::optional<HeaderOptions> header;
   std::optional<MinimalOptions> minimal;
   std::vector<TemplateOptions> templates;  // in file order
   std::vector<TransferOptions> transfer;  // in file order
+  std::optional<HostsOptions> hosts;
   std::optional<K8sExternalOptions> k8s_external;
   std::optional<KubernetesOptions> kubernetes;
   std::optional<LoopOptions> loop;
   std::vector<ForwardOptions> forward;  // in file order
   std::optional<WhoamiOptions> whoami;
+  std::optional<ViewOptions> view;
 };
 
 /// A directive that takes effect in a block, and where it is written.

@@ -26,6 +26,7 @@ void read_root(const Statement& directive, OptionReader& reader, ServerBlock& bl
 void read_cancel(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_timeouts(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_multisocket(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_shed(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_nsid(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_bufsize(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_local(const Statement& directive, OptionReader& reader, ServerBlock& block);
@@ -36,6 +37,10 @@ void read_minimal(const Statement& directive, OptionReader& reader, ServerBlock&
 void read_whoami(const Statement& directive, OptionReader& reader, ServerBlock& block);
 // a file of their own each
 void read_rewrite(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_acl(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_dns64(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_view(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_hosts(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_log(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_template(const Statement& directive, OptionReader& reader, ServerBlock& block);

@@ -18,9 +18,6 @@ constexpr auto not_yet = std::to_array<NotYetRow>({
     {"forward", "TO", "https://", "forward to plain DNS"},
     {"forward", "doh_method", "", remove_line},
 
-    {"loadbalance", "policy", "weighted", "write 'loadbalance round_robin'"},
-    {"loadbalance", "prefer", "", remove_line},
-
     {"prometheus", "tls", "", remove_line},
 
     {"template", "var", "", "use the groups of 'match', and '{{ $x := ... }}' within a record"},

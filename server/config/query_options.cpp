@@ -64,6 +64,11 @@ void read_header_rule(const Statement& rule, OptionReader& reader, HeaderOptions
 
 }  // namespace
 
+std::string below_root(const std::optional<RootOptions>& root, const std::string& path) {
+  if (!root || root->path.empty() || path.starts_with('/')) return path;
+  return root->path + (root->path.ends_with('/') ? "" : "/") + path;
+}
+
 void read_root(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   reader.check_no_block(directive);
   if (!reader.check_arguments(directive, 1, 1, "root PATH")) return;
@@ -116,6 +121,13 @@ void read_multisocket(const Statement& directive, OptionReader& reader, ServerBl
   reader.warn(directive.name().at,
               "'multisocket' is accepted without effect: each worker thread has sockets of its own, one a core");
   block.options.multisocket = MultisocketOptions{};
+}
+
+void read_shed(const Statement& directive, OptionReader& reader, ServerBlock&) {
+  check_bare(directive, reader);
+  reader.warn(directive.name().at,
+              "'shed' is accepted without effect: a worker writes its replies before it takes more queries, so none pile "
+              "up");
 }
 
 void read_nsid(const Statement& directive, OptionReader& reader, ServerBlock& block) {

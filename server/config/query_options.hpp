@@ -16,6 +16,8 @@ namespace fairlead::server {
 struct RootOptions {
   std::string path;
 };
+/// Where a file that another directive of the block names is found.
+std::string below_root(const std::optional<RootOptions>& root, const std::string& path);
 
 /// `cancel [TIMEOUT]`
 struct CancelOptions {

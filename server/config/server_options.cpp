@@ -175,7 +175,6 @@ void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBl
       reader.check_arguments(directive, 0, 1, "loadbalance round_robin");
     } else if (policy == 1) {
       options.policy = LoadbalanceOptions::Policy::weighted;
-      reader.is_not_yet(directive.name().at, "loadbalance", "policy", "weighted");
       if (reader.check_arguments(directive, 2, 2, "loadbalance weighted FILE")) {
         options.weight_file = directive.argument(1).text;
       }

@@ -167,6 +167,7 @@ std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
   add_listeners(std::move(*sockets));
   serve(*plan);
   notifier_.watch(notified_zones(*plan));
+  refresher_.start(plan->refreshes);
   announce(*plan);
   retire(std::exchange(plan_, std::move(plan)));
   serving_ = true;
@@ -511,6 +512,7 @@ void App::begin_stop(bool lameduck) {
   upstream_timer_.cancel();
   loop_timer_.cancel();
   notifier_.stop();
+  refresher_.stop();
   Duration wait{0};
   if (lameduck && plan_ != nullptr) {
     for_each_option(*plan_, &DirectiveOptions::health,

@@ -17,6 +17,7 @@
 #include "server/control/metrics.hpp"
 #include "server/control/notifier.hpp"
 #include "server/control/options.hpp"
+#include "server/control/refresher.hpp"
 #include "server/control/serving_plan.hpp"
 #include "server/net/worker.hpp"
 #include "zones/base/asio.hpp"
@@ -86,6 +87,7 @@ class App {
   asio::steady_timer loop_timer_;
   asio::steady_timer stop_timer_;
   Notifier notifier_{control_};
+  Refresher refresher_{control_};
   MetricsRegistry metrics_;
   MetricsRegistry::Registration plan_metrics_;
   MetricsRegistry::Registration process_metrics_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/handlers/acl_handler.hpp"
 #include "server/handlers/any_handler.hpp"
 #include "server/handlers/autopath_handler.hpp"
 #include "server/handlers/bufsize_handler.hpp"
@@ -12,15 +13,19 @@
 #include "server/handlers/cancel_handler.hpp"
 #include "server/handlers/chaos_handler.hpp"
 #include "server/handlers/class_gate.hpp"
+#include "server/handlers/dns64_handler.hpp"
 #include "server/handlers/forward_handler.hpp"
 #include "server/handlers/header_handler.hpp"
+#include "server/handlers/hosts_handler.hpp"
 #include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
+#include "server/handlers/loadbalance_handler.hpp"
 #include "server/handlers/local_handler.hpp"
 #include "server/handlers/minimal_handler.hpp"
 #include "server/handlers/nsid_handler.hpp"
 #include "server/handlers/rewrite_handler.hpp"
 #include "server/handlers/template_handler.hpp"
+#include "server/handlers/view_handler.hpp"
 #include "server/handlers/whoami_handler.hpp"
 
 namespace fairlead::server {
@@ -50,6 +55,11 @@ std::vector<NamedCluster> clusters_of(const ServingPlan& plan) {
     clusters.push_back({options.zones[options.primary_zone].to_string(), planned.cluster});
   }
   return clusters;
+}
+
+// Addresses have an order of their own, and no rotation does.
+bool is_ordered(const LoadbalanceOptions& options) {
+  return options.policy == LoadbalanceOptions::Policy::weighted || !options.prefer.empty();
 }
 
 std::vector<std::string> server_labels(const ServingPlan& plan) {
@@ -89,7 +99,7 @@ ChainBuilder::ChainBuilder(const Context& context, WorkerPlan::BlockResources& u
       metrics_(context.metrics),
       clock_(context.clock),
       used_(used),
-      rotates_(options_.loadbalance.has_value()) {}
+      rotates_(options_.loadbalance && !is_ordered(*options_.loadbalance)) {}
 
 template <typename T, typename... Arguments>
 T& ChainBuilder::add(Arguments&&... arguments) {
@@ -109,6 +119,7 @@ std::unique_ptr<Chain> ChainBuilder::build() {
   add_class_gate();
   add_zones();
   add_upstreams();
+  if (options_.view) add<ViewHandler>(*options_.view);
   link_transfers();
   return std::move(chain_);
 }
@@ -119,14 +130,21 @@ void ChainBuilder::add_questions() {
   if (options_.nsid) add<NsidHandler>(*options_.nsid);
   if (options_.bufsize) add<BufsizeHandler>(*options_.bufsize);
   if (options_.local) add<LocalHandler>(*options_.local, metrics_);
+  if (options_.dns64) add<Dns64Handler>(*options_.dns64, server_labels(plan_), metrics_);
   if (options_.any) add<AnyHandler>();
   if (options_.chaos)
     add<ChaosHandler>(*options_.chaos, std::string("Fairlead-") + FAIRLEAD_VERSION, clusters_of(plan_));
+  if (options_.loadbalance && is_ordered(*options_.loadbalance)) {
+    add<LoadbalanceHandler>(*options_.loadbalance, planned_.weights);
+  }
   if (options_.rewrite) add<RewriteHandler>(*options_.rewrite, io_);
   if (options_.autopath) add<AutopathHandler>(make_autopath_search(planned_), io_);
+  // In front of everything that answers from zones or memory.
+  if (!options_.acl.empty()) add<AclHandler>(options_.acl, server_labels(plan_), view_name(options_), metrics_);
   if (options_.header) add<HeaderHandler>(*options_.header);
   if (options_.minimal) add<MinimalHandler>();
-  if (!options_.templates.empty()) add<TemplateHandler>(options_.templates, server_labels(plan_), metrics_);
+  if (!options_.templates.empty())
+    add<TemplateHandler>(options_.templates, server_labels(plan_), view_name(options_), metrics_);
 }
 
 void ChainBuilder::add_class_gate() {
@@ -137,6 +155,7 @@ void ChainBuilder::add_class_gate() {
 
 void ChainBuilder::add_zones() {
   if (planned_.transfers != nullptr) add<TransferHandler>(options_.transfer, planned_.transfers);
+  if (planned_.hosts != nullptr) add<HostsHandler>(*options_.hosts, planned_.hosts, rotates_);
   if (options_.k8s_external) {
     add<K8sExternalHandler>(*options_.k8s_external, planned_.cluster, nameserver_addresses(planned_.addresses),
                             rotates_);

@@ -221,6 +221,9 @@ class ZoneFamilies {
     if (const auto count = sum([](auto& s) -> auto& { return s.autopath_successes; })) {
       autopaths_.samples.push_back(counter_sample({{"server", key.server}}, count));
     }
+    if (const auto count = sum([](auto& s) -> auto& { return s.acl_allowed; })) {
+      acl_allowed_.samples.push_back(counter_sample({{"server", key.server}, {"view", key.view}}, count));
+    }
     for (std::size_t plugin = 0; plugin < plugin_names.size(); ++plugin) {
       for (std::size_t rcode = 0; rcode < ZoneSlots::rcode_count; ++rcode) {
         const auto count = sum([&](auto& s) -> auto& { return s.responses[plugin][rcode]; });
@@ -242,8 +245,8 @@ class ZoneFamilies {
   }
 
   void move_to(Page& page) {
-    for (MetricFamily* family :
-         {&requests_, &do_requests_, &durations_, &request_sizes_, &response_sizes_, &responses_, &autopaths_}) {
+    for (MetricFamily* family : {&requests_, &do_requests_, &durations_, &request_sizes_, &response_sizes_, &responses_,
+                                 &autopaths_, &acl_allowed_}) {
       page.add(std::move(*family));
     }
   }
@@ -279,6 +282,8 @@ class ZoneFamilies {
   MetricFamily response_sizes_{
       "coredns_dns_response_size_bytes", "Size of the returned response in bytes.", MetricType::histogram, {}};
   MetricFamily responses_{"coredns_dns_responses_total", "Counter of response status codes.", MetricType::counter, {}};
+  MetricFamily acl_allowed_{
+      "coredns_acl_allowed_requests_total", "Counter of DNS requests being allowed.", MetricType::counter, {}};
   MetricFamily autopaths_{
       "coredns_autopath_success_total", "Counter of requests that did autopath.", MetricType::counter, {}};
 };

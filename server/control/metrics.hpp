@@ -110,6 +110,7 @@ class alignas(64) ZoneSlots {
   };
   base::Counter do_requests;
   base::Counter autopath_successes;
+  base::Counter acl_allowed;
   Durations durations;
   std::array<Sizes, 2> request_sizes;
   std::array<Sizes, 2> response_sizes;

@@ -11,6 +11,7 @@ struct Sources {
   std::vector<CacheSource> caches;
   std::vector<ForwardSource> forwards;
   std::vector<std::shared_ptr<k8s::Cluster>> clusters;
+  std::vector<std::shared_ptr<const HostsSource>> hosts;
 };
 
 std::string join_zones(const std::vector<dns::DomainName>& zones) {
@@ -24,7 +25,7 @@ CacheSource make_cache_source(const PlannedBlock& block, std::size_t index,
   const auto& zones = block.block->options.cache->zones;
   CacheSource source{.server = server_label(block.addresses.front()),
                      .zones = join_zones(zones.empty() ? block.block->zones() : zones),
-                     .view = "",
+                     .view = view_name(block.block->options),
                      .workers = {}};
   for (const auto& worker : workers) source.workers.push_back(worker->resources.at(index).cache);
   return source;
@@ -48,6 +49,26 @@ ForwardSource make_forward_source(std::size_t block, std::size_t directive,
   return source;
 }
 
+// Of several files of one name, or changed last, the last holds, as in CoreDNS.
+void collect_hosts(const std::vector<std::shared_ptr<const HostsSource>>& hosts, std::vector<MetricFamily>& families) {
+  if (hosts.empty()) return;
+  MetricFamily entries{
+      "coredns_hosts_entries", "The combined number of entries in hosts and Corefile.", MetricType::gauge, {}};
+  MetricFamily written{"coredns_hosts_reload_timestamp_seconds",
+                       "The timestamp of the last reload of hosts file.",
+                       MetricType::gauge,
+                       {}};
+  double last = 0;
+  for (const auto& source : hosts) {
+    entries.samples.push_back(
+        {.labels = {{"hostsfile", source->path()}}, .value = static_cast<double>(source->entry_count())});
+    last = std::max(last, source->written_seconds());
+  }
+  written.samples.push_back({.labels = {}, .value = last});
+  families.push_back(std::move(entries));
+  families.push_back(std::move(written));
+}
+
 }  // namespace
 
 MetricsCollector make_plan_collector(const ServingPlan& plan, const std::vector<std::shared_ptr<WorkerPlan>>& workers) {
@@ -60,9 +81,11 @@ MetricsCollector make_plan_collector(const ServingPlan& plan, const std::vector<
     }
     const bool known = std::ranges::find(sources->clusters, block.cluster) != sources->clusters.end();
     if (block.cluster != nullptr && !known) sources->clusters.push_back(block.cluster);
+    if (block.hosts != nullptr) sources->hosts.push_back(block.hosts);
   }
   return [sources](std::vector<MetricFamily>& families) {
     for (const auto& source : sources->caches) collect_cache(source, families);
+    collect_hosts(sources->hosts, families);
     for (const auto& source : sources->forwards) collect_forward(source, families);
     for (std::size_t i = 0; i < sources->clusters.size(); ++i) {
       MetricLabels labels;
@@ -81,7 +104,7 @@ std::vector<EnabledPlugin> enabled_plugins(const ServingPlan& plan) {
         for (const auto& directive : planned.block->directives) {
           enabled.push_back({.server = server_label(address),
                              .zone = key.zone.to_string(),
-                             .view = "",
+                             .view = view_name(planned.block->options),
                              .name = std::string(directive.name)});
         }
       }

@@ -12,6 +12,7 @@
 #include "server/handlers/forward_handler.hpp"
 #include "server/handlers/k8s_external_handler.hpp"
 #include "server/handlers/kubernetes_handler.hpp"
+#include "server/query/view_filter.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -119,6 +120,11 @@ std::string sign(const k8s::ClusterOptions& options) {
 std::string sign(const ServerBlock& block, const CacheOptions& options) {
   Signature signature;
   signature.add(block.zones()).add(block.keys.front().port).add(options.zones).add(options.servfail_ttl);
+  // Blocks of one zone that tell clients apart must not tell them each other's answers.
+  if (block.options.view) {
+    signature.add(block.options.view->name);
+    for (const Expression& condition : block.options.view->conditions) signature.add(condition.text());
+  }
   for (const auto& share : {options.success, options.denial}) {
     signature.add(share.capacity).add(share.ttl_max).add(share.ttl_min).add(share.disabled_zones);
   }
@@ -253,6 +259,42 @@ std::expected<void, std::string> plan_autopath(PlannedBlock& planned) {
   return {};
 }
 
+std::string sign(const HostsOptions& options, const std::string& path) {
+  return Signature().add(path).add(options.zones).add(options.inline_lines).add(options.reverse).text();
+}
+
+std::shared_ptr<HostsSource> find_hosts(const ServingPlan* plan, const std::string& signature) {
+  if (plan == nullptr) return nullptr;
+  const auto same = std::ranges::find_if(
+      plan->blocks, [&](const auto& block) { return block.hosts != nullptr && block.hosts_signature == signature; });
+  return same == plan->blocks.end() ? nullptr : same->hosts;
+}
+
+// A million lines are not read again because something else in the Corefile changed.
+void plan_hosts(PlannedBlock& planned, ServingPlan& plan, const ServingPlan* previous) {
+  const auto& options = planned.block->options.hosts;
+  if (!options) return;
+  const std::string path = below_root(planned.block->options.root, options->file);
+  planned.hosts_signature = sign(*options, path);
+  planned.hosts = find_hosts(&plan, planned.hosts_signature);
+  if (planned.hosts == nullptr) planned.hosts = find_hosts(previous, planned.hosts_signature);
+  if (planned.hosts == nullptr) planned.hosts = std::make_shared<HostsSource>(*options, path);
+  if (options->reload.count() == 0) return;
+  plan.refreshes.push_back({.interval = options->reload, .run = [hosts = planned.hosts] { hosts->refresh(); }});
+}
+
+std::expected<void, std::string> plan_weights(PlannedBlock& planned, ServingPlan& plan) {
+  const auto& options = planned.block->options.loadbalance;
+  if (!options || options->policy != LoadbalanceOptions::Policy::weighted) return {};
+  auto weights = WeightSource::create(below_root(planned.block->options.root, options->weight_file));
+  if (!weights) return std::unexpected(to_string(planned.block->at) + ": loadbalance: " + weights.error());
+  planned.weights = std::move(*weights);
+  if (options->weight_reload.count() == 0) return {};
+  plan.refreshes.push_back(
+      {.interval = options->weight_reload, .run = [weights = planned.weights] { weights->refresh(); }});
+  return {};
+}
+
 // The zones of a block that can be transferred; of two with one name the one that answers first.
 std::vector<ServedZone> served_zones(const PlannedBlock& planned) {
   if (planned.cluster == nullptr) return {};
@@ -288,6 +330,8 @@ void set_tcp_times(const TimeoutsOptions& options, TcpTimes& times) {
 
 }  // namespace
 
+std::string view_name(const DirectiveOptions& options) { return options.view ? options.view->name : std::string(); }
+
 std::string server_label(const ListenAddress& address) { return "dns://" + address.to_string(); }
 
 std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Corefile corefile,
@@ -309,6 +353,8 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
     if (auto done = plan_cluster(planned, *plan, previous); !done) return std::unexpected(done.error());
     if (auto done = plan_autopath(planned); !done) return std::unexpected(done.error());
     if (auto done = plan_forwarders(planned, *plan, plan->blocks.size()); !done) return std::unexpected(done.error());
+    plan_hosts(planned, *plan, previous);
+    if (auto done = plan_weights(planned, *plan); !done) return std::unexpected(done.error());
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
     if (!block.options.transfer.empty()) planned.transfers = plan->transfers;
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);
@@ -344,9 +390,15 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
       }
       for (const auto& key : planned.block->keys) {
         if (key.port != address.port) continue;
-        ZoneSlots* const slots =
-            counts ? metrics.zone_slots(worker, server_label(address), key.zone.to_string()) : nullptr;
-        result->routers[router].add({.zone = key.zone, .chain = result->chains.back().get(), .slots = slots});
+        ZoneSlots* const slots = counts ? metrics.zone_slots(worker, server_label(address), key.zone.to_string(),
+                                                             view_name(planned.block->options))
+                                        : nullptr;
+        std::shared_ptr<const ViewFilter> view;
+        if (const auto& options = planned.block->options.view) {
+          view = std::make_shared<const ViewFilter>(*options, address.port);
+        }
+        result->routers[router].add(
+            {.zone = key.zone, .chain = result->chains.back().get(), .slots = slots, .view = std::move(view)});
         if (counts && result->dropped_slots == nullptr) {
           result->dropped_slots = metrics.zone_slots(worker, server_label(address), "dropped");
         }

@@ -19,10 +19,13 @@
 #include "resolver/cache.hpp"
 #include "resolver/forwarder.hpp"
 #include "server/config/corefile.hpp"
+#include "server/control/hosts_source.hpp"
 #include "server/control/metrics.hpp"
 #include "server/control/notifier.hpp"
+#include "server/control/refresher.hpp"
 #include "server/control/upstream_list.hpp"
 #include "server/control/watched_files.hpp"
+#include "server/control/weight_source.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/handlers/loop_handler.hpp"
 #include "server/handlers/query_log.hpp"
@@ -44,6 +47,9 @@ struct PlannedBlock {
   std::vector<std::string> forwarder_signatures;
   std::string cache_signature;
   std::vector<dns::DomainName> search_list;  // of `autopath`
+  std::shared_ptr<HostsSource> hosts;        // null without `hosts`
+  std::string hosts_signature;
+  std::shared_ptr<WeightSource> weights;  // null without `loadbalance weighted`
   std::shared_ptr<ErrorLog> errors;
   std::shared_ptr<const QueryLog> log;
   std::shared_ptr<LoopProbe> loop;
@@ -57,6 +63,7 @@ struct ServingPlan {
   std::shared_ptr<TransferGate> transfers;
   NamedUpstreams named_upstreams;
   std::vector<WatchedFile> upstream_files;  // that `forward` was told of; a change makes another plan
+  std::vector<RefreshTask> refreshes;       // of files that directives read again by themselves
 };
 
 struct PlanContext {
@@ -82,6 +89,9 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
 
 /// The zones of the plan whose secondaries want to be told of changes.
 std::vector<NotifiedZone> notified_zones(const ServingPlan& plan);
+
+/// The `view` label of metrics; empty without `view`.
+std::string view_name(const DirectiveOptions& options);
 
 /// "dns://:53", the `server` label of metrics.
 std::string server_label(const ListenAddress& address);

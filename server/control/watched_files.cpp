@@ -1,5 +1,7 @@
 #include "server/control/watched_files.hpp"
 
+#include <sys/stat.h>
+
 #include <array>
 #include <fstream>
 #include <string_view>
@@ -26,6 +28,14 @@ std::string digest_of(const std::string& path) {
 WatchedFile watch_file(std::string path) {
   std::string digest = digest_of(path);
   return {.path = std::move(path), .digest = std::move(digest)};
+}
+
+FileStamp stamp_of(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {.written_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec,
+          .octets = static_cast<std::uint64_t>(status.st_size),
+          .inode = status.st_ino};
 }
 
 }  // namespace fairlead::server

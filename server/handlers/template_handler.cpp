@@ -260,7 +260,7 @@ void TemplateHandler::count(std::string_view name, std::string_view help, const 
   };
   MetricLabels labels{{"server", server_labels_[context.router]},
                       {"zone", data.zone().to_string()},
-                      {"view", ""},
+                      {"view", view_},
                       {"class", known(data.rrclass(), "CLASS")},
                       {"type", known(data.type(), "TYPE")}};
   if (!section.empty()) {

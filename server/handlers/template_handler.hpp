@@ -26,8 +26,8 @@ class TemplateHandler final : public Handler {
  public:
   /// `server_labels` by the index of the listening address.
   TemplateHandler(const std::vector<TemplateOptions>& templates, std::vector<std::string> server_labels,
-                  MetricsRegistry& metrics)
-      : templates_(templates), server_labels_(std::move(server_labels)), metrics_(metrics) {}
+                  std::string view, MetricsRegistry& metrics)
+      : templates_(templates), server_labels_(std::move(server_labels)), view_(std::move(view)), metrics_(metrics) {}
 
   Step handle(QueryContext& context) override;
   PluginLabel plugin() const override { return label_; }
@@ -48,6 +48,7 @@ class TemplateHandler final : public Handler {
 
   const std::vector<TemplateOptions> templates_;
   const std::vector<std::string> server_labels_;
+  const std::string view_;
   MetricsRegistry& metrics_;
   const PluginLabel label_ = plugin_label("template");
 };

@@ -49,7 +49,8 @@ const ZoneServer* route(QueryContext& context, std::size_t router) {
   const bool is_other_class = context.query.qclass != dns::RRClass::in;
   const ZoneServer* server = nullptr;
   if (!is_other_class || context.plan->serves_other_classes) {
-    server = context.plan->routers[router].find(context.qname.view());
+    const ZoneRouter& zones = context.plan->routers[router];
+    server = zones.has_views() ? zones.find_by_view(context) : zones.find(context.qname.view());
   }
   if (is_other_class && (server == nullptr || !server->chain->serves_other_classes)) {
     refuse(context, dns::ExtendedError::not_supported, "only class IN is served");

@@ -6,6 +6,7 @@
 
 #include "server/query/answer.hpp"
 #include "server/query/pending_query.hpp"
+#include "zones/base/published.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -32,8 +33,13 @@ class NestedOrigin final : public Origin {
         pending->context().upstream = nested.upstream;
       }
       void deliver(std::span<const std::uint8_t> message) override {
+        const base::ReadSection section;
         pending->context().answered_by = answered_by;
-        if (take(pending->context(), pending, message) == Step::answered) pending->reply(answered_by);
+        const Step step = take(pending->context(), pending, message);
+        if (step == Step::suspended || pending == nullptr) return;
+        // A client that waits is told something.
+        if (step == Step::dropped) pending->context().writer.set_rcode(dns::Rcode::servfail);
+        pending->reply(pending->context().answered_by);
       }
       std::string client_text() const override { return client; }
       std::unique_ptr<PendingQuery> pending;

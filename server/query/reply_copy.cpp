@@ -291,7 +291,9 @@ void copy_edited_reply(std::span<const std::uint8_t> message, dns::NameView ques
     }
     editor.edit_owner(owner);
     if (RecordEditor::has_names((*record)->type)) edit_rdata((*record)->type, editor, rdata);
-    if (!append_owned(**record, owner, editor.edit_ttl((*record)->ttl), writer, rdata, known)) {
+    dns::RecordView edited = **record;
+    if (!editor.edit_record(edited.section, edited.type, rdata)) continue;
+    if (!append_owned(edited, owner, editor.edit_ttl((*record)->ttl), writer, rdata, known)) {
       // What is beside the answer may be missing.
       if ((*record)->section != Section::additional) writer.set_flag(Header::tc);
       is_full = true;

@@ -34,6 +34,9 @@ class RecordEditor {
   /// The name in the RDATA of a record of that type, of those that RecordEditor::has_names() has; of SOA the first.
   virtual void edit_value(dns::NameBuffer&, dns::RRType) {}
   virtual std::uint32_t edit_ttl(std::uint32_t ttl) { return ttl; }
+  /// Another type and other RDATA in the place of a record's; false leaves it out. Names are edited before, TTLs
+  /// behind.
+  virtual bool edit_record(dns::Section, dns::RRType&, std::vector<std::uint8_t>&) { return true; }
   /// CNAME, DNAME, MX, NAPTR, NS, PTR, SOA and SRV.
   static bool has_names(dns::RRType type);
 };

@@ -23,6 +23,7 @@ namespace fairlead::server {
 
 class ErrorLog;
 class QueryLog;
+class ViewFilter;
 
 /// The handlers of a server block and what holds for all of its answers.
 struct Chain {
@@ -41,6 +42,8 @@ struct ZoneServer {
   dns::DomainName zone;
   Chain* chain = nullptr;
   ZoneSlots* slots = nullptr;  // null without prometheus
+  /// Of `view`; null takes every query.
+  std::shared_ptr<const ViewFilter> view = nullptr;
 };
 
 /// How long a TCP connection of one listening address may take, and how many queries it may bring; of `timeouts`.
@@ -63,9 +66,13 @@ class ZoneRouter {
   void add(ZoneServer server);
   /// Nothing when no zone matches: the query is REFUSED.
   const ZoneServer* find(dns::NameView qname) const;
+  bool has_views() const { return has_views_; }
+  /// The same where some have views: the first of a zone that takes the query.
+  const ZoneServer* find_by_view(QueryContext& context) const;
 
  private:
-  std::vector<ZoneServer> servers_;  // most labels first
+  std::vector<ZoneServer> servers_;  // most labels first, those of one zone in the order of the Corefile
+  bool has_views_ = false;
 };
 
 class WorkerPlan {

@@ -154,11 +154,35 @@ def test_the_pages_of_the_directives_name_every_metric_and_no_other(scenario, up
     cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"))
     server = scenario.server(f"""cache
 local
+acl policy.test {{
+    block type A
+    filter type MX
+    drop type SRV
+}}
+hosts /nonexistent {{
+    192.0.2.1 inline.test
+    fallthrough
+}}
+dns64 {{
+    allow_ipv4
+}}
+template IN A bad.test {{
+    answer "{{{{ index .Match 7 }}}} 1 IN A 10.0.0.1"
+}}
+template IN A worse.test {{
+    answer "{{{{ .Name }}}} 1 IN A {{{{ .Name }}}}"
+}}
 autopath {tmp_path}/resolv.conf
 forward example.net tls://{upstream.target}
 forward . {upstream.target}""", cluster, f"pods verified\nsnapshot {tmp_path}/snapshot")
     assert server.ask("www.shop.svc.cluster.local").rcode == "NOERROR"
     assert server.ask("localhost.shop.svc.cluster.local").rcode == "NOERROR"
+    assert server.ask("policy.test", "A").rcode == "REFUSED"
+    assert server.ask("policy.test", "MX").rcode == "NOERROR"
+    with pytest.raises(OSError):
+        server.ask("policy.test", "SRV", timeout=0.5)
+    assert server.ask("bad.test").rcode == server.ask("worse.test").rcode == "SERVFAIL"
+    assert server.ask("servfail.example.org", "AAAA").rcode == "SERVFAIL"  # dns64 asks for A as well
     with Channel(server.port) as channel:
         for number in range(8):  # more than there are ways to the upstream, so that one is used again
             channel.ask(f"n{number}.example.org", dnssec_ok=True)

@@ -127,6 +127,7 @@ def test_timeouts_end_connections(scenario):
 
 
 def test_what_is_accepted_without_effect_says_so(scenario):
-    server = scenario.server("root /\nmultisocket 4\nbufsize 4096\nwhoami")
+    server = scenario.server("root /\nshed\nmultisocket 4\nbufsize 4096\nwhoami")
+    wait_until(lambda: "'shed' is accepted without effect" in server.output(), 5, server.output)
     wait_until(lambda: "'multisocket' is accepted without effect" in server.output(), 5, server.output)
     assert "'bufsize 4096' is more than the 1232 octets" in server.output()

@@ -19,14 +19,34 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"kubernets", "Corefile:2: Unknown directive 'kubernets'; did you mean 'kubernetes'?\n"},
     {"proxy . 10.0.0.1", "Corefile:2: Unknown directive 'proxy'; write 'forward'\n"},
     {"a.org {\n errors\n}", "Corefile:2: Unknown directive 'a.org'; is a '}' missing above?\n"},
-    {"dns64",
-     "Corefile:2: Directive 'dns64' is not supported by this version of Fairlead yet; remove it to start without it\n"},
+    {"dnssec",
+     "Corefile:2: Directive 'dnssec' is not supported by this version of Fairlead yet; remove it to start without "
+     "it\n"},
+    {"dns64 10.0.0.0/8 {\nprefix 64:ff9b::/97\nprefixes\n}",
+     "Corefile:2: '10.0.0.0/8' is not a prefix for IPv4 addresses; write an IPv6 network of 32, 40, 48, 56, 64 or 96 "
+     "bits, such as '64:ff9b::/96'\n"
+     "Corefile:3: '64:ff9b::/97' is not a prefix for IPv4 addresses; write an IPv6 network of 32, 40, 48, 56, 64 or 96 "
+     "bits, such as '64:ff9b::/96'\n"
+     "Corefile:4: unknown option 'prefixes' of 'dns64'; did you mean 'prefix'?\n"},
     {"nomad",
      "Corefile:2: Directive 'nomad' is left out of Fairlead: Nomad's services are not a Kubernetes cluster's; "
      "'forward' "
      "to its DNS\n"},
     {"cache\nerrors\ncache 30",
      "Corefile:4: Directive 'cache' is already used in this block, at Corefile:2; write it once\n"},
+
+    {"hosts {\n10.0.0.1\nfalltrough\n10.0.0.2 a..b\nttl 70000\nfallthrough_unsupported\n}",
+     "Corefile:3: '10.0.0.1' has no name; write 'ADDRESS NAME...'\n"
+     "Corefile:4: unknown option 'falltrough' of 'hosts'; did you mean 'fallthrough'?\n"
+     "Corefile:5: 'a..b' is not a domain name: empty label; write one such as 'example.org'\n"
+     "Corefile:6: '70000' is not a number from 1 to 65535\n"
+     "Corefile:7: 'fallthrough_unsupported' needs 'fallthrough'; write that too\n"},
+    {"acl {\ndeny net 10.0.0.0/8\nblock type AAAAA net\nblock 10.0.0.0/8\nallow net 10.0.0.0/40\n}",
+     "Corefile:3: unknown option 'deny' of 'acl'; write allow, block, filter or drop\n"
+     "Corefile:4: 'AAAAA' is no record type; write one such as 'AAAA', 'TYPE65' or '*'\n"
+     "Corefile:4: nothing stands behind 'net'; write networks such as '10.0.0.0/8', or leave it out for all\n"
+     "Corefile:5: unexpected '10.0.0.0/8'; write 'allow|block|filter|drop [type TYPE...] [net NETWORK...]'\n"
+     "Corefile:6: '10.0.0.0/40' is not a network; write one such as '10.0.0.0/8' or '2001:db8::1'\n"},
 
     {"health 8080", "Corefile:2: '8080' is not an address to listen on; write ':8080'\n"},
     {"health {\nlameduck 5\n}", "Corefile:3: '5' is not a duration; write a number with a unit, such as '5s'\n"},
@@ -104,18 +124,13 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "Corefile:4: unknown option 'reply' of 'header'; write query or response\n"
      "Corefile:5: 'toggle' is no action of 'header'; write 'query|response set|clear aa|ra|rd...'\n"
      "Corefile:6: too few arguments for 'response'; write 'response set|clear aa|ra|rd...'\n"},
+    {"shed 1", "Corefile:2: too many arguments for 'shed'; write 'shed'\n"},
     {"minimal 1", "Corefile:2: too many arguments for 'minimal'; write 'minimal'\n"},
     {"whoami {\nx\n}", "Corefile:3: 'whoami' has no options; remove its block\n"},
     {"loop here", "Corefile:2: too many arguments for 'loop'; write 'loop'\n"},
     {"debug {\nall\n}", "Corefile:3: 'debug' has no options; remove its block\n"},
-    {"loadbalance weighted w.txt",
-     "Corefile:2: 'policy weighted' of 'loadbalance' is not supported by this version yet; write 'loadbalance "
-     "round_robin'\n"},
     {"loadbalance {\nreload 5s\n}", "Corefile:3: 'reload' of 'loadbalance' goes with 'weighted' only; remove it\n"},
-    {"loadbalance weighted",
-     "Corefile:2: 'policy weighted' of 'loadbalance' is not supported by this version yet; write 'loadbalance "
-     "round_robin'\n"
-     "Corefile:2: too few arguments for 'loadbalance'; write 'loadbalance weighted FILE'\n"},
+    {"loadbalance weighted", "Corefile:2: too few arguments for 'loadbalance'; write 'loadbalance weighted FILE'\n"},
     {"health 127.0.0.1:1 127.0.0.1:2", "Corefile:2: too many arguments for 'health'; write 'health [ADDRESS]'\n"},
     {"prometheus :1 :2", "Corefile:2: too many arguments for 'prometheus'; write 'prometheus [ADDRESS]'\n"},
     {"reload 5s 2s 1s", "Corefile:2: too many arguments for 'reload'; write 'reload [INTERVAL] [JITTER]'\n"},
@@ -134,7 +149,6 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
      "lifecycle hooks\n"},
     {"loadbalance robin", "Corefile:2: unknown value 'robin'; write round_robin or weighted\n"},
     {"loadbalance {\nprefer 10.0.0.0/8 nonsense\n}",
-     "Corefile:3: 'prefer' of 'loadbalance' is not supported by this version yet; remove the line\n"
      "Corefile:3: 'nonsense' is not a network; write one such as '10.0.0.0/8' or '2001:db8::/32'\n"},
     {"bind", "Corefile:2: too few arguments for 'bind'; write 'bind ADDRESS|INTERFACE...'\n"},
     {"bind 10.0.0.1:53",

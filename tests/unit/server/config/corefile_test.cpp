@@ -52,9 +52,10 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "root\nmetadata\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\n"
-        "prometheus\nerrors\nlog\nlocal\nany\nchaos\nloadbalance\nrewrite\nautopath\ncache\nheader\nminimal\ntemplate\ntransfer\n"
-        "k8s_external\nkubernetes\nloop\nforward\nwhoami\n");
+        "root\nmetadata\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\nshed\n"
+        "prometheus\nerrors\nlog\nlocal\ndns64\nany\nchaos\nloadbalance\nrewrite\nautopath\nacl\ncache\nheader\nminimal"
+        "\ntemplate\ntransfer\nhosts\n"
+        "k8s_external\nkubernetes\nloop\nforward\nwhoami\nview\n");
 }
 
 TEST_CASE("every directive of the table is supported with a reader, planned, or left out with a reason") {

@@ -103,7 +103,7 @@ TEST_CASE("the Corefile of the CoreDNS chart loads") {
   CHECK(to_string(corefile.blocks[0].options.prometheus->address) == "0.0.0.0:9153");
 }
 
-TEST_CASE("the Corefile of k3s fails at 'hosts' alone; its missing folder is a warning") {
+TEST_CASE("the Corefile of k3s loads; its missing folder is a warning") {
   const std::string text = R"(.:53 {
     errors
     health
@@ -127,15 +127,15 @@ TEST_CASE("the Corefile of k3s fails at 'hosts' alone; its missing folder is a w
 }
 import /etc/coredns/custom/*.server
 )";
-  CHECK(faults_of(text) ==
-        "Corefile:9: Directive 'hosts' is not supported by this version of Fairlead yet; remove it to start without "
-        "it\n");
-  std::string without = text;
-  const std::size_t hosts = without.find("    hosts");
-  without.erase(hosts, without.find("    prometheus") - hosts);
-  CHECK(to_string(load_good(without).warnings) ==
-        "Corefile:14: no file matches '/etc/coredns/custom/*.override'; nothing is imported\n"
-        "Corefile:17: no file matches '/etc/coredns/custom/*.server'; nothing is imported\n");
+  const Corefile corefile = load_good(text);
+  CHECK(to_string(corefile.warnings) ==
+        "Corefile:19: no file matches '/etc/coredns/custom/*.override'; nothing is imported\n"
+        "Corefile:22: no file matches '/etc/coredns/custom/*.server'; nothing is imported\n");
+  const HostsOptions& hosts = corefile.blocks.at(0).options.hosts.value();
+  CHECK(hosts.file == "/etc/coredns/NodeHosts");
+  CHECK(hosts.ttl == 60);
+  CHECK(hosts.reload == std::chrono::seconds(15));
+  CHECK(hosts.fallthrough.enabled);
 }
 
 TEST_CASE("the Corefile of AKS loads, with its two templates") {

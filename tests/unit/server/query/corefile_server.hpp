@@ -59,6 +59,12 @@ class CorefileServer {
     const auto message = reply(query_packet(qname, qtype, options), transport);
     return message.empty() ? Lines{is_dropped ? "dropped" : "no reply"} : message_lines(message);
   }
+  /// The reply to a question with EDNS holds this text, as an Extended DNS Error does.
+  bool says(std::string_view text, std::string_view qname, dns::RRType qtype,
+            server::Transport transport = server::Transport::udp) {
+    const auto message = reply(query_packet(qname, qtype, {.edns_octets = 1232}), transport);
+    return std::string_view(reinterpret_cast<const char*>(message.data()), message.size()).contains(text);
+  }
   /// The samples of /metrics whose line begins with `name`.
   Lines metric(std::string_view name) {
     Lines lines;
