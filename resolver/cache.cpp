@@ -26,7 +26,7 @@ QuestionKey key_of(const CacheKey& key) {
   std::uint8_t flags = 0;
   if (key.dnssec_ok) flags |= question_flag::dnssec_ok;
   if (key.checking_disabled) flags |= question_flag::checking_disabled;
-  return QuestionKey(key.qname, key.qtype, key.qclass, flags);
+  return QuestionKey(key.qname, key.qtype, key.qclass, flags, key.options);
 }
 
 std::int64_t whole_seconds(base::Duration duration) {

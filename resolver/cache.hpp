@@ -69,6 +69,7 @@ struct CacheKey {
   dns::RRClass qclass = dns::RRClass::in;
   bool dnssec_ok = false;
   bool checking_disabled = false;
+  std::uint64_t options = 0;  // options_hash() of what the upstream was told beside the question
 };
 
 /// Whether each share may keep this name; `disable success|denial ZONES` is decided by the server.

@@ -55,6 +55,7 @@ struct Waiter {
 struct Question {
   std::array<std::uint8_t, query_octets_max> query;
   std::uint16_t query_octets = 0;
+  std::vector<std::uint8_t> options;  // of OPT, which ends `query`
   std::uint8_t name_octets = 0;
   std::uint8_t flags = 0;
   Transport transport = Transport::udp;
@@ -230,7 +231,8 @@ class Forwarder::Engine {
     if (question.flags != flags_of(asked, transport) || !(question.qname() == asked.qname)) return false;
     const std::uint8_t* const behind_name = question.query.data() + dns::header_octets + question.name_octets;
     return dns::read_u16(behind_name) == static_cast<std::uint16_t>(asked.qtype) &&
-           dns::read_u16(behind_name + 2) == static_cast<std::uint16_t>(asked.qclass);
+           dns::read_u16(behind_name + 2) == static_cast<std::uint16_t>(asked.qclass) &&
+           std::ranges::equal(question.options, asked.edns_options);
   }
 
   void prepare(Question& question, const ForwardQuestion& asked, Transport transport) {
@@ -241,6 +243,7 @@ class Forwarder::Engine {
                                                                     .authentic_data = asked.authentic_data,
                                                                     .dnssec_ok = asked.dnssec_ok},
                                                                    question.query));
+    question.options.assign(asked.edns_options.begin(), asked.edns_options.end());
     question.name_octets = static_cast<std::uint8_t>(asked.qname.size());
     question.flags = flags_of(asked, transport);
     question.transport = transport;
@@ -308,6 +311,13 @@ class Forwarder::Engine {
     if ((question.without_edns >> upstream & 1) != 0) {
       std::ranges::copy(query, bare.begin());
       query = Octets(bare.data(), strip_opt({bare.data(), query.size()}));
+    }
+    std::vector<std::uint8_t> whole;
+    if (!question.options.empty() && query.size() == question.query_octets) {
+      whole.assign(query.begin(), query.end());
+      dns::write_u16(whole.data() + whole.size() - 2, static_cast<std::uint16_t>(question.options.size()));
+      whole.insert(whole.end(), question.options.begin(), question.options.end());
+      query = whole;
     }
     // Eight octets for the sender, eight for the rest: the callback fits where a function needs no heap.
     const std::uint32_t tag = (questions_.generation(slot) << 4) | static_cast<std::uint32_t>(upstream);

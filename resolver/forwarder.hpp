@@ -94,6 +94,8 @@ struct ForwardQuestion {
   /// The AD bit of the query. A cache in front sets it always, so that it learns whether the answer was validated.
   bool authentic_data = false;
   bool dnssec_ok = false;
+  /// Sent in OPT, as they stand; only those who send the same ones share a query.
+  std::span<const std::uint8_t> edns_options = {};
   Transport client_transport = Transport::udp;
 };
 

@@ -1,7 +1,8 @@
 // The queries that upstreams are asked.
 //
 // Each ends in a bare OPT of eleven octets that offers 1232: the client's own options stay here (RFC 6891 §6.1.1: OPT
-// is hop by hop), so no answer depends on a client subnet that the cache does not know.
+// is hop by hop), so no answer depends on a client subnet that the cache does not know. Options that the operator wants
+// sent (ForwardQuestion::edns_options) come behind it, and are in the cache's key.
 //
 // Threads: pure functions.
 // Limits: query_octets_max.

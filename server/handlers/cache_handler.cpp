@@ -57,11 +57,15 @@ CacheHandler::CacheHandler(const CacheOptions& options, std::shared_ptr<resolver
 
 Step CacheHandler::handle(QueryContext& context) {
   if (!options_.zones.empty() && !is_below_any(context.query.qname, options_.zones)) return Step::next;
-  switch (cache_->copy_hit(make_cache_key(context.query), wants_authentic_data(context.query), clock_.now(),
-                           context.writer)) {
-    case resolver::CacheOutcome::hit_refresh: refresher_.refresh(context); [[fallthrough]];
+  switch (
+      cache_->copy_hit(make_cache_key(context), wants_authentic_data(context.query), clock_.now(), context.writer)) {
+    case resolver::CacheOutcome::hit_refresh:
+      // A question of our own has no options, so its answer would be another one's.
+      if (!context.sends_options) refresher_.refresh(context);
+      [[fallthrough]];
     case resolver::CacheOutcome::hit: context.rotate = rotates_answers_; return Step::answered;
     case resolver::CacheOutcome::stale_verify:
+      if (context.sends_options) break;
       if (const Step step = refresher_.verify(context); step != Step::next) return step;
       break;
     case resolver::CacheOutcome::miss: break;
@@ -71,7 +75,7 @@ Step CacheHandler::handle(QueryContext& context) {
 }
 
 void CacheHandler::on_reply(QueryContext& context) {
-  const resolver::CacheKey key = make_cache_key(context.query);
+  const resolver::CacheKey key = make_cache_key(context);
   if (context.upstream_reply == nullptr) {
     // Nothing came from those who were asked. What failed here, such as a limit, is not remembered.
     const bool has_failed = context.upstream != nullptr && context.writer.rcode() == dns::Rcode::servfail;

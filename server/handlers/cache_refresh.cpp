@@ -23,12 +23,14 @@ std::string text_of(const resolver::CacheKey& key) {
 
 }  // namespace
 
-resolver::CacheKey make_cache_key(const dns::Query& query) {
+resolver::CacheKey make_cache_key(const QueryContext& context) {
+  const dns::Query& query = context.query;
   return {.qname = query.qname,
           .qtype = query.qtype,
           .qclass = query.qclass,
           .dnssec_ok = query.edns && query.edns->dnssec_ok,
-          .checking_disabled = query.header.has(dns::Header::cd)};
+          .checking_disabled = query.header.has(dns::Header::cd),
+          .options = context.sends_options && query.edns ? resolver::options_hash(query.edns->options) : 0};
 }
 
 struct CacheRefresher::Shared {
@@ -131,7 +133,7 @@ CacheRefresher::CacheRefresher(Handler& handler, std::shared_ptr<resolver::Cache
 CacheRefresher::~CacheRefresher() = default;
 
 void CacheRefresher::refresh(const QueryContext& context) {
-  const resolver::CacheKey question = make_cache_key(context.query);
+  const resolver::CacheKey question = make_cache_key(context);
   std::string key = text_of(question);
   if (shared_->refreshes.contains(key)) return;
   if (shared_->refreshes.size() >= refreshes_max) return shared_->cache->refresh_failed(question, shared_->clock.now());
@@ -139,7 +141,7 @@ void CacheRefresher::refresh(const QueryContext& context) {
 }
 
 Step CacheRefresher::verify(QueryContext& context) {
-  const resolver::CacheKey question = make_cache_key(context.query);
+  const resolver::CacheKey question = make_cache_key(context);
   std::string key = text_of(question);
   const auto found = shared_->refreshes.find(key);
   const bool is_known = found != shared_->refreshes.end();
@@ -157,7 +159,7 @@ Step CacheRefresher::verify(QueryContext& context) {
 }
 
 Step CacheRefresher::give_stale(QueryContext& context) {
-  const bool is_found = shared_->cache->copy_stale(make_cache_key(context.query), wants_authentic_data(context.query),
+  const bool is_found = shared_->cache->copy_stale(make_cache_key(context), wants_authentic_data(context.query),
                                                    shared_->clock.now(), context.writer);
   context.rotate = shared_->options.rotates_answers;
   return is_found ? Step::answered : Step::next;

@@ -20,7 +20,7 @@
 
 namespace fairlead::server {
 
-resolver::CacheKey make_cache_key(const dns::Query& query);
+resolver::CacheKey make_cache_key(const QueryContext& context);
 
 class CacheRefresher {
  public:

@@ -110,6 +110,8 @@ void ForwardHandler::ask(const QueryContext& context, std::shared_ptr<PendingQue
       // A cache in front learns for everyone whether the answer was validated.
       .authentic_data = context.observer_count > 0 || context.query.header.has(dns::Header::ad),
       .dnssec_ok = context.query.edns && context.query.edns->dnssec_ok,
+      .edns_options =
+          context.sends_options && context.query.edns ? context.query.edns->options : std::span<const std::uint8_t>(),
       .client_transport = context.origin.transport(),
   };
   const auto ticket = forwarder_->ask(question, [this, pending](const resolver::ForwardResult& result) {

@@ -38,12 +38,15 @@ RewriteHandler::RewriteHandler(const RewriteOptions& options, asio::io_context& 
           *NameReplacement::make(NamePattern(Kind::suffix, name->replacement.to()), name->replacement.from().text());
     }
     const auto* const edns = std::get_if<RewriteRule::Edns>(&rule.field);
-    const bool shows = edns != nullptr && edns->kind == RewriteRule::Edns::Kind::local;
-    if (shows && std::ranges::find(shown_codes_, edns->code) == shown_codes_.end()) shown_codes_.push_back(edns->code);
+    if (edns == nullptr || std::ranges::find(sent_codes_, edns->code) != sent_codes_.end()) continue;
+    sent_codes_.push_back(edns->code);
+    if (edns->kind == RewriteRule::Edns::Kind::local) shown_codes_.push_back(edns->code);
   }
 }
 
 Step RewriteHandler::handle(QueryContext& context) {
+  // A transfer is of a zone as it is, and more than one message.
+  if (context.query.qtype == dns::RRType::axfr || context.query.qtype == dns::RRType::ixfr) return Step::next;
   RewriteQuestion question(context);
   RewriteReply reply;
   bool has_applied = false;
@@ -57,8 +60,9 @@ Step RewriteHandler::handle(QueryContext& context) {
   if (!has_applied || (!question.is_changed() && reply.is_empty())) return Step::next;
   reply.renames = question.is_renamed();
   reply.edns_options = question.reply_options(shown_codes_);
+  context.sends_options = !sent_codes_.empty();
   return ask_behind_and_take(
-      context, *this, question.packet(),
+      context, *this, question.packet(sent_codes_),
       [this, reply = std::make_shared<const RewriteReply>(std::move(reply))](
           QueryContext& own, std::unique_ptr<PendingQuery>& pending, std::span<const std::uint8_t> message) {
         return take(own, pending, message, *reply);

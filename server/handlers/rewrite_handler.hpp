@@ -52,6 +52,8 @@ class RewriteHandler final : public Handler {
                const RewriteReply& reply, const RewriteReply::Alias& alias);
 
   std::vector<Rule> rules_;
+  /// Of the rules of `edns0`: what upstreams are told.
+  std::vector<std::uint16_t> sent_codes_;
   /// Of the rules of `edns0 local`: a client is shown such options of its query, as in CoreDNS.
   std::vector<std::uint16_t> shown_codes_;
   asio::io_context& io_;

@@ -54,6 +54,17 @@ void put_option(std::vector<std::uint8_t>& options, std::uint16_t code, std::spa
   options.insert(options.begin() + static_cast<std::ptrdiff_t>(offset), option.begin(), option.end());
 }
 
+std::vector<std::uint8_t> select_options(std::span<const std::uint8_t> options, std::span<const std::uint16_t> codes) {
+  std::vector<std::uint8_t> selected;
+  for (const std::uint16_t code : codes) {
+    const auto place = find_option(options, code);
+    if (!place) continue;
+    const auto option = options.subspan(place->offset, place->octets);
+    selected.insert(selected.end(), option.begin(), option.end());
+  }
+  return selected;
+}
+
 std::vector<std::uint8_t> octets_of(std::string_view text) { return {text.begin(), text.end()}; }
 
 std::vector<std::uint8_t> octets_of(std::uint16_t number) {
@@ -130,17 +141,20 @@ std::vector<std::uint8_t> RewriteQuestion::client_subnet(const RewriteRule::Edns
   return data;
 }
 
-std::vector<std::uint8_t> RewriteQuestion::packet() const {
+std::vector<std::uint8_t> RewriteQuestion::packet(std::span<const std::uint16_t> codes) {
   QuestionChange change{.qname = qname_, .qtype = qtype_, .qclass = qclass_};
   // The name as the client wrote it, where it is still the client's.
   if (!is_renamed()) change.qname = context_.query.qname;
-  if (has_options_) change.edns_options = options_;
+  std::vector<std::uint8_t> sent;
+  if (!codes.empty()) {
+    sent = select_options(options(), codes);
+    change.edns_options = sent;
+  }
   return make_packet(context_.query, change);
 }
 
 std::vector<std::uint8_t> RewriteQuestion::reply_options(std::span<const std::uint16_t> codes) {
-  std::vector<std::uint8_t> result;
-  if (!context_.query.edns || codes.empty()) return result;
+  if (!context_.query.edns || codes.empty()) return {};
   std::vector<std::uint8_t> all = options();
   for (const Revert& revert : std::views::reverse(reverts_)) {
     const auto place = find_option(all, revert.code);
@@ -151,13 +165,7 @@ std::vector<std::uint8_t> RewriteQuestion::reply_options(std::span<const std::ui
       remove_option(all, *place);
     }
   }
-  for (const std::uint16_t code : codes) {
-    const auto place = find_option(all, code);
-    if (!place) continue;
-    const auto option = std::span(all).subspan(place->offset, place->octets);
-    result.insert(result.end(), option.begin(), option.end());
-  }
-  return result;
+  return select_options(all, codes);
 }
 
 }  // namespace fairlead::server

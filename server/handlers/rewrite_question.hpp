@@ -49,8 +49,8 @@ class RewriteQuestion {
   bool is_changed() const {
     return is_renamed() || qtype_ != context_.query.qtype || qclass_ != context_.query.qclass || has_options_;
   }
-  /// The question as a packet.
-  std::vector<std::uint8_t> packet() const;
+  /// The question as a packet. Of the options those alone whose codes are in `codes`: a client's own stay here.
+  std::vector<std::uint8_t> packet(std::span<const std::uint16_t> codes);
   /// Those options of the rewritten query whose codes are in `codes`, with what `revert` rules did undone.
   std::vector<std::uint8_t> reply_options(std::span<const std::uint16_t> codes);
 

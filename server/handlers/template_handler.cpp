@@ -16,6 +16,8 @@ using dns::RRClass;
 using dns::RRType;
 using dns::Section;
 
+constexpr std::size_t match_counters_max = 1'000;
+
 constexpr std::array<std::string_view, 3> section_names{"answer", "authority", "additional"};
 
 const std::vector<TemplateOptions::Record>& records_of(const TemplateOptions& options, Section section) {
@@ -159,7 +161,7 @@ Step TemplateHandler::handle(QueryContext& context) {
 }
 
 Step TemplateHandler::answer(QueryContext& context, const TemplateOptions& options, const Data& data) {
-  count("coredns_template_matches_total", "Counter of template regex matches.", context, data);
+  match_counter(context, data).add();
   if (options.rcode == dns::Rcode::servfail) {
     write(context, {.made_by = &options, .sections = {}}, {});
     context.writer.set_flag(dns::Header::aa, false);
@@ -193,15 +195,17 @@ std::optional<TemplateHandler::Reply> TemplateHandler::make_reply(QueryContext& 
       }
       const auto text = record.text.run(data);
       if (!text) {
-        count("coredns_template_template_failures_total", "Counter of go template failures.", context, data,
-              section_names[index], record.text.source());
+        counter("coredns_template_template_failures_total", "Counter of go template failures.", context, data,
+                section_names[index], record.text.source())
+            ->add();
         context.error = "template: " + text.error();
         return std::nullopt;
       }
       auto parsed = parse_template_record(*text);
       if (!parsed) {
-        count("coredns_template_rr_failures_total", "Counter of mis-templated RRs.", context, data,
-              section_names[index], record.text.source());
+        counter("coredns_template_rr_failures_total", "Counter of mis-templated RRs.", context, data,
+                section_names[index], record.text.source())
+            ->add();
         context.error = "template: its text is no record: " + parsed.error();
         return std::nullopt;
       }
@@ -252,8 +256,19 @@ void TemplateHandler::write(QueryContext& context, const Reply& reply, std::span
   }
 }
 
-void TemplateHandler::count(std::string_view name, std::string_view help, const QueryContext& context, const Data& data,
-                            std::string_view section, std::string_view text) {
+SharedCounter& TemplateHandler::match_counter(const QueryContext& context, const Data& data) {
+  const MatchKey key(&data.zone(), context.router, context.query.qclass, context.query.qtype);
+  const auto known = match_counters_.find(key);
+  if (known != match_counters_.end()) return *known->second;
+  SharedCounter* const found =
+      counter("coredns_template_matches_total", "Counter of template regex matches.", context, data);
+  // A client may ask for every type that there is.
+  if (match_counters_.size() < match_counters_max) match_counters_.emplace(key, found);
+  return *found;
+}
+
+SharedCounter* TemplateHandler::counter(std::string_view name, std::string_view help, const QueryContext& context,
+                                        const Data& data, std::string_view section, std::string_view text) {
   // Labels come from fixed tables, so that no client makes new ones.
   const auto known = [](std::string value, std::string_view unnamed) {
     return value.starts_with(unnamed) ? std::string("other") : value;
@@ -267,7 +282,7 @@ void TemplateHandler::count(std::string_view name, std::string_view help, const 
     labels.emplace_back("section", section);
     labels.emplace_back("template", text);
   }
-  metrics_.counter(name, help, std::move(labels))->add();
+  return metrics_.counter(name, help, std::move(labels));
 }
 
 }  // namespace fairlead::server

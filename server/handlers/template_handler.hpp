@@ -7,11 +7,13 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "server/config/template_options.hpp"
@@ -43,13 +45,17 @@ class TemplateHandler final : public Handler {
   std::optional<Reply> make_reply(QueryContext& context, const TemplateOptions& options, const Data& data);
   Step look_up(QueryContext& context, Reply reply, dns::NameView target);
   static void write(QueryContext& context, const Reply& reply, std::span<const std::uint8_t> found);
-  void count(std::string_view name, std::string_view help, const QueryContext& context, const Data& data,
-             std::string_view section = {}, std::string_view text = {});
+  SharedCounter& match_counter(const QueryContext& context, const Data& data);
+  SharedCounter* counter(std::string_view name, std::string_view help, const QueryContext& context, const Data& data,
+                         std::string_view section = {}, std::string_view text = {});
 
   const std::vector<TemplateOptions> templates_;
   const std::vector<std::string> server_labels_;
   const std::string view_;
   MetricsRegistry& metrics_;
+  /// The registry is asked once for what is counted with every query.
+  using MatchKey = std::tuple<const dns::DomainName*, std::size_t, dns::RRClass, dns::RRType>;
+  std::map<MatchKey, SharedCounter*> match_counters_;
   const PluginLabel label_ = plugin_label("template");
 };
 

@@ -86,6 +86,7 @@ Step ask_behind_and_take(QueryContext& context, const Handler& handler, std::vec
   nested.received = context.received;
   nested.alias_depth = context.alias_depth;
   nested.is_nested = true;
+  nested.sends_options = context.sends_options;
   const Step step = handle_behind(nested, handler);
   if (step != Step::answered) return step;
   const auto message = finish(nested);

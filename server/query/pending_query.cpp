@@ -38,6 +38,7 @@ PendingQuery::PendingQuery(const QueryContext& from, std::unique_ptr<ReplyTarget
   std::copy_n(from.editors.begin(), from.editor_count, context_->editors.begin());
   context_->editor_count = from.editor_count;
   context_->is_nested = from.is_nested;
+  context_->sends_options = from.sends_options;
   context_->wait_limit = from.wait_limit;
   if (from.wait_limit != nullptr) cancel_after(*from.wait_limit);
 }

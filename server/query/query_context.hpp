@@ -98,6 +98,7 @@ struct QueryContext {
   PluginLabel answered_by = no_plugin;
   std::uint8_t alias_depth = 0;           // aliases followed before this question; alias_chain_max
   bool is_nested = false;                 // asked in the place of the client's question; nested_question.hpp
+  bool sends_options = false;             // the query's EDNS options are meant for upstreams: `rewrite`
   std::size_t router = 0;                 // of the listening address
   const WaitLimit* wait_limit = nullptr;  // of `cancel`; lives as long as the plan
   /// The answer section is rotated when the reply is finished: `loadbalance` for replies that were not made here.

@@ -42,7 +42,8 @@ SCRIPTS = {
 
 def asked_names(upstream):
     """Without those that the test's own start makes."""
-    return [query.name.lower() for query in upstream.asked if not query.name.endswith(".invalid.")]
+    names = [query.name.lower() for query in upstream.asked]
+    return [name for name in names if not name.endswith(".invalid.")]
 
 
 @pytest.mark.parametrize("cache", ["", "cache\n"], ids=["forward", "cache"])
@@ -70,7 +71,7 @@ def test_type_ttl_and_rcode(scenario):
         f"rewrite rcode regex (.*)\\.example\\.org 2 NXDOMAIN\nforward . {upstream.target}")
     [record] = server.dig("www.example.org", "ANY", "+notcp").answer
     assert (record.type, record.ttl) == ("A", 30)
-    assert {query.type for query in upstream.asked if query.name == "www.example.org."} == {"A"}
+    assert {query.type for query in upstream.asked if query.name.lower() == "www.example.org."} == {"A"}
     assert server.dig("bad.example.org").rcode == "NXDOMAIN"
 
 
@@ -91,3 +92,27 @@ def test_metrics_and_log_have_the_question_of_the_client(scenario):
     server.dig("old.example.org")
     wait_until(lambda: '"A IN old.example.org. udp' in server.output(), 5, server.output)
     assert 'plugin="forward"' in server.metrics_page()
+
+
+def test_options_reach_the_upstream_and_decide_what_the_cache_gives(scenario):
+    def by_subnet(query):
+        return address("192.0.2.8" if SUBNET in query.wire else "192.0.2.9")
+
+    upstream = scenario.upstream({"www.example.org.": by_subnet})
+    server = scenario.server(
+        "rewrite continue type TXT A\nrewrite continue edns0 local set 0xffee abcd\n"
+        f"rewrite edns0 subnet set 24 56\ncache\nforward . {upstream.target}")
+    for _ in range(10):
+        assert server.ask("www.example.org.", edns_option=(10, b"12345678")).data() == ["192.0.2.8"]
+    queries = [query for query in upstream.asked if query.name.lower() == "www.example.org."]
+    assert len(queries) < 5, "each worker has a cache of its own"
+    for query in queries:
+        assert b"\xff\xee\0\4abcd" in query.wire
+        assert SUBNET in query.wire
+        assert b"12345678" not in query.wire, "the client's cookie"
+    # Behind the same cache without the option: another question.
+    plain = scenario.server(f"rewrite name x.example.org www.example.org\ncache\nforward . {upstream.target}")
+    assert plain.ask("x.example.org.").data() == ["192.0.2.9"]
+
+
+SUBNET = b"\0\x08\0\7\0\1\x18\0\x7f\0\0"

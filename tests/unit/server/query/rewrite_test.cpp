@@ -186,6 +186,12 @@ TEST_CASE("options cannot grow a query beyond bounds") {
   CHECK(reply.size() < 4'400);
 }
 
+TEST_CASE("transfers are not rewritten") {
+  CorefileServer server("rewrite name a.example b.example\nrewrite ttl regex (.*) 30\nwhoami");
+  CHECK(server.ask("a.example.", RRType::axfr, {}, server::Transport::tcp) ==
+        Lines{"NOERROR aa", "additional: a.example. 0 A 192.0.2.1", "additional: _tcp.a.example. 0 SRV 0 0 5353 ."});
+}
+
 TEST_CASE("replies that cannot have been asked for do not loop: two rules that undo each other") {
   CorefileServer server(
       "rewrite continue name suffix .a.example .b.example\nrewrite continue name suffix .b.example .a.example\nwhoami");
