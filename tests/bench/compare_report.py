@@ -10,8 +10,8 @@ HEADINGS = ["server", "CPU us/query", "of rounds", "ratio", "queries/s", "core b
 
 
 class Results:
-    def __init__(self, cases, samples, latencies):
-        self.cases, self.samples, self.latencies = cases, samples, latencies
+    def __init__(self, cases, samples, latencies, lines_kept):
+        self.cases, self.samples, self.latencies, self.lines_kept = cases, samples, latencies, lines_kept
 
     def of(self, case, server):
         return [sample for name, sample in self.samples if name == case and sample.server == server]
@@ -75,6 +75,10 @@ class Results:
         cpu_of("mix", "nsd", "Cluster names: below NSD")
         cpu_of("mix", "coredns", "Cluster names: at most 1/8 of CoreDNS", 1 / 8)
         cpu_of("mix", "fairlead bare", "kubeadm's directives: at most 1.05 times bare", 1.05)
+        cpu_of("log", "fairlead bare", "`log`: at most 2.5 times bare", 2.5, server="fairlead log")
+        if self.lines_kept:
+            kept = min(self.lines_kept)
+            found.append(("`log`: a line for every query, in every round", f"{kept:.2%}", "yes" if kept >= 0.9999 else "no"))
         for case in self.cases:
             if case.name.startswith("headless"):
                 cpu_of(case.name, "knot", f"{case.title}: below Knot")

@@ -35,6 +35,8 @@ ALL = ("fairlead", "knot", "nsd", "coredns")
 CASES = (
     Case("mix", "Cluster names: A, AAAA, SRV and NXDOMAIN of ndots:5, UDP",
          ("reflector", "fairlead", "fairlead bare", "knot", "nsd", "coredns"), "mix", seconds=2),
+    Case("log", "Cluster names, a line of `log` for each query, UDP", ("fairlead log", "fairlead bare", "coredns log"),
+         "mix"),
     *(Case(f"headless-{size}", f"Headless Service of {size:,}, UDP with EDNS" + (" (TC)" if size > 72 else ""),
            ALL, f"headless-{size}", ("-e",), outstanding=200 if size < 100 else 20) for size in HEADLESS_SIZES),
     Case("headless-tcp", "Headless Service of 1,000, TCP, whole", ALL, "headless-1000", ("-m", "tcp"), 4, 20),
@@ -109,7 +111,8 @@ class Comparison:
             return processes.start_unbound(upstream.port, cpu, folder)
         if name == "dnsdist":
             return processes.start_dnsdist(upstream.port, "n0.example.org.", cpu, folder)
-        corefile = processes.COREFILE_BARE if name == "fairlead bare" else processes.COREFILE_FORWARDING
+        corefile = {"bare": processes.COREFILE_BARE, "log": processes.COREFILE_LOG}.get(
+            name.split()[-1], processes.COREFILE_FORWARDING)
         cores = f"{cpu},{second_cpu}" if name == "fairlead 2 workers" else cpu
         server = processes.start_cluster_dns(name.replace(" ", "-"), programs[name.split()[0]], api, cores, folder,
                                              corefile, upstream.port)

@@ -252,6 +252,8 @@ COREFILE = COREFILE_HEAD + """       pods insecure
 # The same, with `forward` to an upstream: all directives of kubeadm's Corefile but `loop`, which is over after its probe.
 COREFILE_FORWARDING = COREFILE.replace("    cache 30\n", "    cache 30\n    forward . 127.0.0.1:{upstream}\n")
 
+COREFILE_LOG = COREFILE_FORWARDING.replace("    errors\n", "    errors\n    log\n")
+
 # Nothing but what answers.
 COREFILE_BARE = """.:{port} {{
     bind 127.0.0.1
