@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,7 +62,11 @@ std::expected<SocketHandle, int> open_socket(const Target& target, int type, boo
   const auto set = [&](int level, int option, int value) {
     return setsockopt(socket.get(), level, option, &value, sizeof(value)) == 0;
   };
-  if (type == SOCK_STREAM) set(SOL_SOCKET, SO_REUSEADDR, 1);  // connections in TIME_WAIT do not hold the port
+  if (type == SOCK_STREAM) {
+    set(SOL_SOCKET, SO_REUSEADDR, 1);  // connections in TIME_WAIT do not hold the port
+    // Connections inherit it. Replies are written as a whole; waiting for more of them would only delay the last.
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+  }
   if (share_port && !set(SOL_SOCKET, SO_REUSEPORT, 1)) return std::unexpected(errno);
   if (target.family == AF_INET6) {
     set(IPPROTO_IPV6, IPV6_V6ONLY, is_wildcard ? 0 : 1);

@@ -61,14 +61,9 @@ std::span<std::uint8_t> reply_buffer() {
 
 }  // namespace
 
-TcpConnection::TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpListener> listener)
-    : socket_(std::move(socket)), listener_(std::move(listener)), received_(receive_octets_first) {
-  socklen_t size = sizeof(client_);
-  // It fails for a client that has left already.
-  static_cast<void>(getpeername(socket_.native_handle(), reinterpret_cast<sockaddr*>(&client_), &size));
-  boost::system::error_code error;
-  // Replies are written as a whole; waiting for more of them would only delay the last.
-  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+TcpConnection::TcpConnection(asio::ip::tcp::socket socket, const sockaddr_storage& client,
+                             std::shared_ptr<TcpListener> listener)
+    : socket_(std::move(socket)), listener_(std::move(listener)), received_(receive_octets_first), client_(client) {
   set_deadline(times().idle);
 }
 

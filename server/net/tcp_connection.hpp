@@ -25,7 +25,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  TcpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TcpListener> listener);
+  TcpConnection(asio::ip::tcp::socket socket, const sockaddr_storage& client, std::shared_ptr<TcpListener> listener);
 
   void start() { read(); }
   void close();
@@ -83,7 +83,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   bool finishing_ = false;
   bool closed_ = false;
   bool query_begun_ = false;
-  sockaddr_storage client_{};
+  const sockaddr_storage client_;
   TimePoint deadline_;
   TimePoint last_active_;
 };

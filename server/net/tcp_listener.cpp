@@ -70,18 +70,18 @@ void TcpListener::accept() {
 
 bool TcpListener::accept_waiting() {
   for (int i = 0; i < accepts_a_turn; ++i) {
-    const int fd = accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage client{};
+    socklen_t size = sizeof(client);
+    const int fd =
+        accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&client), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
-    sockaddr_storage local{};
-    socklen_t size = sizeof(local);
-    getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
-    const auto protocol = local.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
-    add(asio::ip::tcp::socket(io_, protocol, fd));
+    const auto protocol = client.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+    add(asio::ip::tcp::socket(io_, protocol, fd), client);
   }
   return true;
 }
 
-void TcpListener::add(asio::ip::tcp::socket socket) {
+void TcpListener::add(asio::ip::tcp::socket socket, const sockaddr_storage& client) {
   if (connections_.size() >= tcp_connections_max) {
     std::erase_if(connections_, [](const auto& connection) { return connection->is_closed(); });
   }
@@ -91,7 +91,7 @@ void TcpListener::add(asio::ip::tcp::socket socket) {
     (*idlest)->close();
     connections_.erase(idlest);
   }
-  auto connection = std::make_shared<TcpConnection>(std::move(socket), shared_from_this());
+  auto connection = std::make_shared<TcpConnection>(std::move(socket), client, shared_from_this());
   connections_.push_back(connection);
   connection->start();
   if (!timing_) wait_for_deadlines();

@@ -9,6 +9,8 @@
 // Standards: RFC 1035 §4.2.2, RFC 7766.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <list>
 #include <memory>
 
@@ -42,7 +44,7 @@ class TcpListener : public std::enable_shared_from_this<TcpListener> {
   void accept();
   /// Takes waiting connections; false if there is no room for more descriptors.
   bool accept_waiting();
-  void add(asio::ip::tcp::socket socket);
+  void add(asio::ip::tcp::socket socket, const sockaddr_storage& client);
   void wait_for_deadlines();
   void close_overdue();
 
