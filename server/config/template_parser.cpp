@@ -76,7 +76,9 @@ class Parser {
   void parse_fields(Operand& operand);
   void check_command(const TemplateCommand& command, bool is_first);
   void check_fields(const Operand& operand);
-  static bool is_method(const Operand& operand) { return operand.fields.size() == 1 && operand.fields.front() == "Meta"; }
+  static bool is_method(const Operand& operand) {
+    return operand.fields.size() == 1 && operand.fields.front() == "Meta";
+  }
 
   const std::vector<Token> tokens_;
   std::size_t at_ = 0;

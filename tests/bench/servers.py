@@ -103,7 +103,7 @@ def first_line(command):
 def start_kubesim(binary, synthetic, cpu, folder, options=()):
     port = free_port()
     server = Server("kubesim", [binary, "--listen", f"127.0.0.1:{port}", "--synthetic", synthetic,
-                                *options], cpu, folder)
+                                "--protobuf", *options], cpu, folder)
     server.port = port
     server.api = f"http://127.0.0.1:{port}"
 

@@ -29,9 +29,9 @@ LEAVES = service("leaves", clusterIP="10.96.7.2")
 ARRIVES = service("arrives", clusterIP="10.96.7.3")
 
 
-@pytest.fixture
-def cluster(scenario):
-    return scenario.cluster(*STEADY_OBJECTS, LEAVES)
+@pytest.fixture(params=["json", "protobuf"])
+def cluster(scenario, request):
+    return scenario.cluster(*STEADY_OBJECTS, LEAVES, options=["--protobuf"] if request.param == "protobuf" else [])
 
 
 @contextlib.contextmanager

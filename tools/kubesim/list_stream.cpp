@@ -52,7 +52,9 @@ ListStream::ListStream(std::string head, std::vector<ObjectPtr> objects, Represe
       cut_after_(cut_after) {
   if (!cut_after_) return;
   std::size_t total = head_.size();
-  for (const ObjectPtr& object : objects_) total += object->text.size();
+  for (const ObjectPtr& object : objects_) {
+    total += representation_.is_protobuf ? object->protobuf.size() : object->text.size();
+  }
   cut_after_ = std::min(*cut_after_, total / 2);
 }
 
@@ -61,7 +63,7 @@ BodyStream::Step ListStream::next(std::string& out, Clock::time_point) {
   const std::size_t before = out.size();
   if (!head_.empty()) out += std::exchange(head_, {});
   while (next_object_ < objects_.size() && out.size() - before < list_chunk_octets) {
-    if (next_object_ != 0) out.push_back(',');
+    if (next_object_ != 0) out += list_separator(representation_);
     out += render_list_item(*objects_[next_object_], representation_);
     objects_[next_object_++].reset();
   }
@@ -71,7 +73,7 @@ BodyStream::Step ListStream::next(std::string& out, Clock::time_point) {
     return Step::more;  // the cut goes out first; the next call drops the connection
   }
   if (next_object_ < objects_.size()) return Step::more;
-  out += "]}\n";
+  out += list_end(representation_);
   ++stats_.lists_completed;
   return Step::end;
 }

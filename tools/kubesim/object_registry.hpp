@@ -41,6 +41,8 @@ struct Object {
   Labels labels;
   Labels fields;     // the kind's selectable fields
   std::string text;  // a JSON object without apiVersion and kind
+  /// The same as protobuf, once somebody has asked for that; protobuf_of().
+  mutable std::string protobuf;
 
   std::string key() const { return ns + "/" + name; }
 };

@@ -76,6 +76,9 @@ std::expected<Options, int> parse_options(int count, char** arguments) {
       ->check(CLI::ExistingFile)
       ->group(serving);
   app.add_flag("--gzip", options.rest.gzip, "compress lists for clients that accept it")->group(serving);
+  app.add_flag("--protobuf", options.rest.protobuf,
+               "answer in protobuf to clients that prefer it, as the real server does")
+      ->group(serving);
 
   const char* content = "Content";
   CLI::Option* manifests_option = app.add_option("--manifests", options.manifests,

@@ -246,8 +246,12 @@ std::expected<Selection, ApiError> RestApi::parse_selection(const Request& reque
   return Selection{std::move(*labels), std::move(*fields)};
 }
 
+std::optional<Representation> RestApi::negotiate(const Request& request, const Kind& kind) const {
+  return kubesim::negotiate(request.accept, request.parameter("includeObject"), options_.protobuf ? &kind : nullptr);
+}
+
 RestApi::Result RestApi::list(const Request& request, const Target& target) {
-  const auto representation = negotiate(request.accept, request.parameter("includeObject"));
+  const auto representation = negotiate(request, *target.kind);
   if (!representation) {
     return std::unexpected(ApiError{.code = 406,
                                     .reason = "NotAcceptable",
@@ -326,8 +330,8 @@ RestApi::Result RestApi::list(const Request& request, const Target& target) {
   reply.content_type = representation->content_type;
   const auto cut = faults_.take_list_cut();
   if (cut) ++stats_.faults_injected;
-  reply.stream = std::make_unique<ListStream>(render_list_head(*target.kind, metadata, *representation),
-                                              std::move(page->objects), *representation, stats_, cut);
+  std::string head = render_list_head(*target.kind, metadata, page->objects, *representation);
+  reply.stream = std::make_unique<ListStream>(std::move(head), std::move(page->objects), *representation, stats_, cut);
   if (options_.gzip && request.accept_encoding.find("gzip") != std::string::npos) {
     reply.headers.emplace_back("Content-Encoding", "gzip");
     reply.headers.emplace_back("Vary", "Accept-Encoding");
@@ -337,7 +341,7 @@ RestApi::Result RestApi::list(const Request& request, const Target& target) {
 }
 
 RestApi::Result RestApi::watch(const Request& request, const Target& target) {
-  auto representation = negotiate(request.accept, request.parameter("includeObject"));
+  auto representation = negotiate(request, *target.kind);
   if (!representation) {
     return std::unexpected(ApiError{.code = 406,
                                     .reason = "NotAcceptable",
@@ -408,7 +412,7 @@ RestApi::Result RestApi::watch(const Request& request, const Target& target) {
           expired("too old resource version: " + version_text + " (" + std::to_string(registry.version()) + ")");
       if (faults_.is_expiry_http()) return std::unexpected(error);
       // Once a watch has begun, the real server tells even this through the stream.
-      reply.stream = std::make_unique<ErrorWatchStream>(error, stats_);
+      reply.stream = std::make_unique<ErrorWatchStream>(error, *representation, stats_);
       return reply;
     }
     made.cursor = *cursor;
@@ -419,7 +423,7 @@ RestApi::Result RestApi::watch(const Request& request, const Target& target) {
 }
 
 RestApi::Result RestApi::reply_with(const Request& request, const Object& object, unsigned status) const {
-  const auto representation = negotiate(request.accept, request.parameter("includeObject"));
+  const auto representation = negotiate(request, *object.kind);
   if (!representation) {
     return std::unexpected(ApiError{.code = 406,
                                     .reason = "NotAcceptable",
@@ -428,7 +432,8 @@ RestApi::Result RestApi::reply_with(const Request& request, const Object& object
   Reply reply;
   reply.status = status;
   reply.content_type = representation->content_type;
-  reply.body = render(object, *representation) + "\n";
+  reply.body = render(object, *representation);
+  if (!representation->is_protobuf) reply.body += "\n";
   return reply;
 }
 
@@ -597,7 +602,7 @@ RestApi::Result RestApi::remove_collection(const Request& request, const Target&
   }
   Reply reply;
   reply.stream = std::make_unique<ListStream>(
-      render_list_head(*target.kind, {{"resourceVersion", std::to_string(cluster_.registry().version())}}, {}),
+      render_list_head(*target.kind, {{"resourceVersion", std::to_string(cluster_.registry().version())}}, {}, {}),
       std::move(page->objects), Representation{}, stats_, std::nullopt);
   return reply;
 }

@@ -33,6 +33,7 @@ struct RestOptions {
   std::chrono::seconds watch_timeout{1800};  // for watches that name none; the real server takes 30 to 60 minutes
   std::chrono::seconds continue_ttl{300};    // as long as etcd keeps old revisions
   bool gzip = false;
+  bool protobuf = false;  // for clients that prefer it
 };
 
 class RestApi : public Handler {
@@ -81,6 +82,7 @@ class RestApi : public Handler {
 
   static std::expected<Selection, ApiError> parse_selection(const Request& request, const Target& target);
   static std::expected<Json, ApiError> read_object(const Request& request, const Target& target);
+  std::optional<Representation> negotiate(const Request& request, const Kind& kind) const;
   Result reply_with(const Request& request, const Object& object, unsigned status) const;
   static Reply reply_status(const ApiError& error);
 

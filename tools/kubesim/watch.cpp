@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tools/kubesim/protobuf_writer.hpp"
+
 namespace fairlead::kubesim {
 
 void WatchHub::close(CloseWatches how, const std::string& resource) {
@@ -115,6 +117,7 @@ void WatchStream::append_event(const Event& event, std::string& out) {
     // It left the selection: the client gets it as it last saw it, with the version of the change.
     Object last = *event.previous;
     last.version = event.object->version;
+    last.protobuf.clear();
     if (auto json = parse_json(last.text)) {
       (*json)["metadata"]["resourceVersion"] = std::to_string(last.version);
       last.text = print_json(*json);
@@ -128,17 +131,18 @@ void WatchStream::append_line(std::string_view type, const std::string& object, 
     case Faults::EventFault::none: break;
     case Faults::EventFault::garbage:
       ++hub_.stats.faults_injected;
-      out += "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":]]}\n";
+      out += request_.representation.is_protobuf ? protobuf_event("MODIFIED", "]]")
+                                                 : "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":]]}\n";
       return;
     case Faults::EventFault::cut: {
       ++hub_.stats.faults_injected;
-      const std::string line = "{\"type\":\"" + std::string(type) + "\",\"object\":" + object + "}\n";
+      const std::string line = render_event(type, object, request_.representation);
       out.append(line, 0, line.size() / 2);
       closing_ = CloseWatches::abrupt;
       return;
     }
   }
-  out.append("{\"type\":\"").append(type).append("\",\"object\":").append(object).append("}\n");
+  out += render_event(type, object, request_.representation);
 }
 
 void WatchStream::append_bookmark(bool is_initial_end, std::string& out) {
@@ -150,12 +154,14 @@ void WatchStream::append_bookmark(bool is_initial_end, std::string& out) {
   const Json object = {
       {"kind", request_.kind->name}, {"apiVersion", request_.kind->api_version()}, {"metadata", metadata}};
   ++hub_.stats.bookmarks_sent;
-  out.append("{\"type\":\"BOOKMARK\",\"object\":").append(print_json(object)).append("}\n");
+  const auto fields = protobuf_schema_of(*request_.kind);
+  out += render_event("BOOKMARK", render_json(object, fields, request_.representation), request_.representation);
 }
 
 BodyStream::Step ErrorWatchStream::next(std::string& out, Clock::time_point) {
   ++stats_.watch_errors_sent;
-  out.append("{\"type\":\"ERROR\",\"object\":").append(print_json(to_status(error_))).append("}\n");
+  const std::string status = render_json(to_status(error_), protobuf_schema_of_status(), representation_);
+  out += render_event("ERROR", status, representation_);
   return Step::end;
 }
 

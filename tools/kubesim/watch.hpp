@@ -91,11 +91,13 @@ class WatchStream : public BodyStream, private RegistryListener {
 /// A watch that says why it cannot be: one ERROR event.
 class ErrorWatchStream : public BodyStream {
  public:
-  ErrorWatchStream(const ApiError& error, Stats& stats) : error_(error), stats_(stats) {}
+  ErrorWatchStream(const ApiError& error, Representation representation, Stats& stats)
+      : error_(error), representation_(std::move(representation)), stats_(stats) {}
   Step next(std::string& out, Clock::time_point now) override;
 
  private:
   ApiError error_;
+  Representation representation_;
   Stats& stats_;
 };
 
