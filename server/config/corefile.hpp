@@ -26,6 +26,7 @@
 #include "server/config/rewrite_options.hpp"
 #include "server/config/template_options.hpp"
 #include "server/config/view_options.hpp"
+#include "server/config/zone_file_options.hpp"
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::server {
@@ -77,6 +78,8 @@ struct DirectiveOptions {
   std::optional<HostsOptions> hosts;
   std::optional<K8sExternalOptions> k8s_external;
   std::optional<KubernetesOptions> kubernetes;
+  std::vector<FileOptions> file;  // in file order
+  std::optional<AutoOptions> auto_zones;
   std::optional<LoopOptions> loop;
   std::vector<ForwardOptions> forward;  // in file order
   std::optional<WhoamiOptions> whoami;

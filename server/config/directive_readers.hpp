@@ -48,6 +48,8 @@ void read_transfer(const Statement& directive, OptionReader& reader, ServerBlock
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_k8s_external(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_kubernetes(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_auto(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_file(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_forward(const Statement& directive, OptionReader& reader, ServerBlock& block);
 
 }  // namespace fairlead::server

@@ -453,9 +453,12 @@ void App::schedule_housekeeping() {
   housekeeping_timer_.expires_after(1s);
   housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error || stopping_) return;
+    bool has_other_zones = false;
     for (const auto& planned : plan_->blocks) {
       if (planned.errors != nullptr) planned.errors->flush();
+      for (const auto& store : planned.zone_stores) has_other_zones |= store->check();
     }
+    if (has_other_zones) notifier_.watch(notified_zones(*plan_));
     std::erase_if(retired_, [this, now = clock_.now()](const auto& entry) {
       return entry.first <= now && !is_still_read(*entry.second);
     });

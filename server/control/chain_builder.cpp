@@ -27,6 +27,7 @@
 #include "server/handlers/template_handler.hpp"
 #include "server/handlers/view_handler.hpp"
 #include "server/handlers/whoami_handler.hpp"
+#include "server/handlers/zone_file_handler.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -162,6 +163,18 @@ void ChainBuilder::add_zones() {
   }
   if (planned_.cluster != nullptr) {
     add<KubernetesHandler>(*options_.kubernetes, planned_.cluster, nameserver_addresses(planned_.addresses), rotates_);
+  }
+  if (!options_.file.empty()) {
+    std::vector<ZoneFiles> files;
+    for (std::size_t i = 0; i < options_.file.size(); ++i) {
+      files.push_back({.store = planned_.zone_stores[i], .within = {}, .fallthrough = options_.file[i].fallthrough});
+    }
+    add<ZoneFileHandler>("file", std::move(files), rotates_);
+  }
+  if (options_.auto_zones) {
+    std::vector<ZoneFiles> files;
+    files.push_back({.store = planned_.zone_stores.back(), .within = options_.auto_zones->zones, .fallthrough = {}});
+    add<ZoneFileHandler>("auto", std::move(files), rotates_);
   }
 }
 

@@ -259,6 +259,54 @@ std::expected<void, std::string> plan_autopath(PlannedBlock& planned) {
   return {};
 }
 
+// Zone files never fail a plan: a file with faults is logged, and its zone SERVFAIL or as it was.
+void plan_zone_store(PlannedBlock& planned, const ServingPlan* previous, const base::Clock& clock,
+                     const std::string& signature, const std::string& path, ZoneStore::Options options) {
+  std::shared_ptr<ZoneStore> store;
+  std::shared_ptr<ZoneStore> similar;  // of the same files
+  if (previous != nullptr) {
+    for (const PlannedBlock& block : previous->blocks) {
+      for (std::size_t i = 0; i < block.zone_stores.size(); ++i) {
+        if (block.zone_store_signatures[i] == signature) store = block.zone_stores[i];
+        if (block.zone_store_signatures[i].starts_with(path)) similar = block.zone_stores[i];
+      }
+    }
+  }
+  if (store != nullptr) {
+    store->check_now();
+  } else {
+    store = std::make_shared<ZoneStore>(std::move(options), clock);
+    store->load(similar.get());
+  }
+  planned.zone_stores.push_back(std::move(store));
+  planned.zone_store_signatures.push_back(signature);
+}
+
+void plan_zone_files(PlannedBlock& planned, const ServingPlan* previous, const base::Clock& clock) {
+  for (const FileOptions& options : planned.block->options.file) {
+    const std::string path = Signature().add(std::string_view("file")).add(options.path).text();
+    const std::string rest = Signature().add(options.zones).add(options.reload).add(options.reload_by_mtime).text();
+    plan_zone_store(planned, previous, clock, path + rest, path,
+                    {.directive = "file",
+                     .find_sources =
+                         [zones = options.zones, file = options.path] {
+                           std::vector<ZoneSource> sources;
+                           for (const auto& zone : zones) sources.push_back({zone, file});
+                           return sources;
+                         },
+                     .reload = options.reload,
+                     .ignores_serial = options.reload_by_mtime});
+  }
+  if (const auto& options = planned.block->options.auto_zones) {
+    const std::string path = Signature().add(std::string_view("auto")).add(options->directory).text();
+    const std::string rest = Signature().add(options->pattern.text()).add(options->origin).add(options->reload).text();
+    plan_zone_store(planned, previous, clock, path + rest, path,
+                    {.directive = "auto",
+                     .find_sources = [options = *options] { return find_zone_files(options); },
+                     .reload = options->reload});
+  }
+}
+
 std::string sign(const HostsOptions& options, const std::string& path) {
   return Signature().add(path).add(options.zones).add(options.inline_lines).add(options.reverse).text();
 }
@@ -355,6 +403,7 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
     if (auto done = plan_forwarders(planned, *plan, plan->blocks.size()); !done) return std::unexpected(done.error());
     plan_hosts(planned, *plan, previous);
     if (auto done = plan_weights(planned, *plan); !done) return std::unexpected(done.error());
+    plan_zone_files(planned, previous, context.clock);
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
     if (!block.options.transfer.empty()) planned.transfers = plan->transfers;
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);
@@ -410,16 +459,29 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
 
 std::vector<NotifiedZone> notified_zones(const ServingPlan& plan) {
   std::vector<NotifiedZone> zones;
+  const auto add = [&](const PlannedBlock& planned, const dns::DomainName& name,
+                       std::function<std::optional<std::uint32_t>()> serial) {
+    const TransferOptions* const transfer = find_transfer(planned.block->options.transfer, name);
+    const bool is_known = std::ranges::any_of(zones, [&](const auto& known) { return known.zone == name; });
+    if (transfer == nullptr || transfer->to.empty() || is_known) return;
+    zones.push_back({.zone = name, .targets = transfer->to, .source = transfer->source, .serial = std::move(serial)});
+  };
   for (const auto& planned : plan.blocks) {
     for (const ServedZone& served : served_zones(planned)) {
-      const TransferOptions* const transfer = find_transfer(planned.block->options.transfer, served.name);
-      const bool is_known = std::ranges::any_of(zones, [&](const auto& known) { return known.zone == served.name; });
-      if (transfer == nullptr || transfer->to.empty() || is_known) continue;
       const auto serial = [cluster = planned.cluster, served]() -> std::optional<std::uint32_t> {
         if (!served.table->synced.load(std::memory_order_relaxed)) return std::nullopt;
         return served.serial->load(std::memory_order_relaxed);
       };
-      zones.push_back({.zone = served.name, .targets = transfer->to, .source = transfer->source, .serial = serial});
+      add(planned, served.name, serial);
+    }
+    for (const auto& store : planned.zone_stores) {
+      for (const LoadedZone& loaded : store->read()->zones()) {
+        add(planned, loaded.apex, [store, apex = loaded.apex]() -> std::optional<std::uint32_t> {
+          // On the thread that replaces it.
+          const auto* const now = store->read()->find_apex(apex);
+          return now != nullptr && now->zone != nullptr ? std::optional(now->zone->serial()) : std::nullopt;
+        });
+      }
     }
   }
   return zones;

@@ -30,6 +30,7 @@
 #include "server/handlers/loop_handler.hpp"
 #include "server/handlers/query_log.hpp"
 #include "server/handlers/transfer_handler.hpp"
+#include "server/handlers/zone_store.hpp"
 #include "server/net/listen_address.hpp"
 #include "server/query/worker_plan.hpp"
 #include "zones/base/asio.hpp"
@@ -52,6 +53,8 @@ struct PlannedBlock {
   std::shared_ptr<WeightSource> weights;  // null without `loadbalance weighted`
   std::shared_ptr<ErrorLog> errors;
   std::shared_ptr<const QueryLog> log;
+  std::vector<std::shared_ptr<ZoneStore>> zone_stores;  // as block->options.file, and behind them that of `auto`
+  std::vector<std::string> zone_store_signatures;
   std::shared_ptr<LoopProbe> loop;
   std::shared_ptr<TransferGate> transfers;  // the process's; null without `transfer`
 };

@@ -14,7 +14,8 @@ namespace fairlead::server {
 using dns::Header;
 using dns::Section;
 
-Step ask_for_alias_target(QueryContext& context, dns::NameView target, PluginLabel label, std::string_view stale) {
+Step ask_for_alias_target(QueryContext& context, dns::NameView target, PluginLabel label, std::string_view stale,
+                          TargetRcode rcode) {
   const dns::RRType qtype = context.query.qtype;
   std::shared_ptr<PendingQuery> pending = PendingQuery::suspend(context);
   if (pending == nullptr) {
@@ -29,7 +30,7 @@ Step ask_for_alias_target(QueryContext& context, dns::NameView target, PluginLab
   const std::size_t alias_count = context.writer.count(Section::answer);
   ask_internally(
       context, target, qtype,
-      [pending, label, aliases = std::move(aliases), alias_count, stale](std::span<const std::uint8_t> reply) {
+      [pending, label, aliases = std::move(aliases), alias_count, stale, rcode](std::span<const std::uint8_t> reply) {
         dns::MessageWriter& writer = pending->context().writer;
         writer.set_flag(Header::aa);
         if (!stale.empty()) writer.set_extended_error({dns::ExtendedError::stale_answer, stale});
@@ -39,6 +40,11 @@ Step ask_for_alias_target(QueryContext& context, dns::NameView target, PluginLab
         // is asked again over TCP.
         if (!append_answers(reply, writer) || dns::read_header(reply).has(Header::tc)) {
           writer.set_flag(Header::tc);
+        }
+        const dns::Rcode found = dns::read_header(reply).rcode();
+        // A target that is not ours to look up (REFUSED) is the client's to look up.
+        if (rcode == TargetRcode::passed_on && (found == dns::Rcode::nxdomain || found == dns::Rcode::servfail)) {
+          writer.set_rcode(found);
         }
         pending->reply(label);
       });

@@ -222,7 +222,7 @@ Step TransferHandler::handle(QueryContext& context) {
     const auto zone = source->find_zone(qname);
     if (!zone) continue;
     if (!zone->is_ready) {
-      return refuse(context, Rcode::servfail, ExtendedError::not_ready, "not yet in step with the API server");
+      return refuse(context, Rcode::servfail, ExtendedError::not_ready, zone->why_not_ready);
     }
     if (qtype == RRType::ixfr && *context.query.ixfr_serial == serial_of(zone->soa_rdata)) {
       return answer_soa(context, *zone);

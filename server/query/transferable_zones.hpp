@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "zones/zone_transfer.hpp"
@@ -18,6 +19,7 @@ struct TransferableZone {
   std::vector<std::uint8_t> soa_rdata;  // with its names spelled out
   std::uint32_t soa_ttl = 0;
   bool is_ready = true;  // false: not all of it is known yet
+  std::string_view why_not_ready = "not yet in step with the API server";
 };
 
 class TransferableZones {

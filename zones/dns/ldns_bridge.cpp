@@ -126,6 +126,18 @@ std::expected<std::vector<std::uint8_t>, std::string> parse_rdata(RRType type, s
   return std::move(record->rdata);
 }
 
+std::optional<RRType> find_rr_type(std::string_view text) {
+  constexpr std::size_t mnemonic_octets_max = 16;
+  if (const auto known = parse_rr_type(text)) return known;
+  // ldns reads any number behind TYPE, and stops where it is none.
+  if (text.size() > mnemonic_octets_max || text.size() < 2 || text.contains('\0')) return std::nullopt;
+  std::string first(text.substr(0, 4));
+  std::ranges::transform(first, first.begin(), [](char c) { return static_cast<char>(c & ~0x20); });
+  if (first == "TYPE") return std::nullopt;
+  const ldns_rr_type type = ldns_get_rr_type_by_name(std::string(text).c_str());
+  return type == 0 ? std::nullopt : std::optional(static_cast<RRType>(type));
+}
+
 std::expected<ResourceRecord, std::string> read_record(Octets message, const RecordView& record) {
   ldns_rr* parsed = nullptr;
   std::size_t at = record.owner_offset;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +49,9 @@ std::expected<ResourceRecord, std::string> parse_record(std::string_view line, c
 /// RDATA alone, "0 100 80 web.example." for SRV.
 std::expected<std::vector<std::uint8_t>, std::string> parse_rdata(RRType type, std::string_view text,
                                                                   NameView origin = {});
+
+/// As parse_rr_type(), and all that ldns has a name for.
+std::optional<RRType> find_rr_type(std::string_view text);
 
 /// The record that a RecordReader found in `message`, with its names spelled out.
 std::expected<ResourceRecord, std::string> read_record(std::span<const std::uint8_t> message, const RecordView& record);

@@ -84,6 +84,22 @@ constexpr auto broken_directives = std::to_array<BrokenCorefile>({
     {"log {\nclass\n}", "Corefile:3: too few arguments for 'class'; write 'class all|success|denial|error...'\n"},
     {"log {\nclass denial errors\n}", "Corefile:3: unknown value 'errors'; write all, success, denial or error\n"},
     {"log {\nclas error\n}", "Corefile:3: unknown option 'clas' of 'log'; did you mean 'class'?\n"},
+    {"file", "Corefile:2: too few arguments for 'file'; write 'file DBFILE [ZONES...]'\n"},
+    {"file db a..b {\nreload 1\nreload_by_mtime yes\nrelod 1s\n}",
+     "Corefile:2: 'a..b' is not a zone: empty label; write a name such as 'example.org' or a network such as "
+     "'10.0.0.0/24'\n"
+     "Corefile:3: '1' is not a duration; write a number with a unit, such as '1s'\n"
+     "Corefile:4: too many arguments for 'reload_by_mtime'; write 'reload_by_mtime'\n"
+     "Corefile:5: unknown option 'relod' of 'file'; did you mean 'reload'?\n"},
+    {"auto", "Corefile:2: 'auto' needs to know where the zone files are; write 'directory DIR' in its block\n"},
+    {"auto {\ndirectory zones db.*\n}",
+     "Corefile:3: 'directory' needs the zone that a file stands for, too; write 'directory DIR [REGEXP ORIGIN]'\n"},
+    {"auto {\ndirectory zones db.* {1}\n}",
+     "Corefile:3: the pattern of 'directory' has no group; write one, as in 'db\\.(.*)', for '{1}' to stand for\n"
+     "Corefile:3: the pattern has no group 1\n"},
+    {"auto {\ndirectory zones (db {1}\n}",
+     "Corefile:3: bad regular expression '(db': missing ) in '(db'; write one as Go and RE2 do\n"},
+    {"auto {\ndirectory zones (.*) {2}.x\n}", "Corefile:3: the pattern has no group 2\n"},
     {"reload 1s", "Corefile:2: the duration '1s' is too short; write '2s' or more\n"},
     {"reload 5s 1ms", "Corefile:2: the jitter '1ms' is too short; write '0s', or '1s' or more\n"},
     {"transfer",

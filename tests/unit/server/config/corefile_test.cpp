@@ -55,7 +55,7 @@ TEST_CASE("-plugins lists what is supported, in order") {
         "root\nmetadata\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\nshed\n"
         "prometheus\nerrors\nlog\nlocal\ndns64\nany\nchaos\nloadbalance\nrewrite\nautopath\nacl\ncache\nheader\nminimal"
         "\ntemplate\ntransfer\nhosts\n"
-        "k8s_external\nkubernetes\nloop\nforward\nwhoami\nview\n");
+        "k8s_external\nkubernetes\nfile\nauto\nloop\nforward\nwhoami\nview\n");
 }
 
 TEST_CASE("every directive of the table is supported with a reader, planned, or left out with a reason") {

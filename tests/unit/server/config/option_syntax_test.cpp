@@ -39,6 +39,7 @@ const auto directives = std::to_array<DirectiveSyntax>({
       "apiserver_max_inflight MAX", "namespaces NAMESPACE...", "namespace_labels EXPRESSION", "labels EXPRESSION",
       "pods disabled|insecure|verified", "endpoint_pod_names", "ttl SECONDS", "noendpoints", "fallthrough [ZONES...]",
       "ignore empty_service", "multicluster ZONES...", "zonal", "snapshot FILE [MAX_AGE]", "startup_timeout DURATION"}},
+    {"file db", {"reload DURATION", "reload_by_mtime", "fallthrough [ZONES...]", "upstream [ADDRESS...]"}},
     {"forward . 10.0.0.1",
      {"except NAMES...",
       "force_tcp",
