@@ -71,6 +71,16 @@ std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const 
   return upstreams;
 }
 
+std::size_t find_nameserver_line(const std::string& path, const base::IpAddress& address) {
+  const auto text = read_file(path);
+  std::string_view rest = text ? std::string_view(*text) : std::string_view();
+  for (std::size_t number = 1; !rest.empty(); ++number) {
+    std::string_view line = take_line(rest);
+    if (take_word(line) == "nameserver" && base::IpAddress::parse(take_word(line)) == address) return number;
+  }
+  return 0;
+}
+
 std::vector<dns::DomainName> parse_search_list(std::string_view text) {
   std::vector<dns::DomainName> names;
   while (!text.empty()) {

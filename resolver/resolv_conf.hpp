@@ -23,6 +23,9 @@ std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::
 /// The same of a file.
 std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path);
 
+/// The line of a file whose `nameserver` is this address; 0 without one.
+std::size_t find_nameserver_line(const std::string& path, const base::IpAddress& address);
+
 /// As the C library's since 2.26 allows in practice, with room to spare.
 inline constexpr std::size_t search_list_max = 32;
 

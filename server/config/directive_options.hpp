@@ -236,7 +236,8 @@ struct KubernetesOptions {
 
 /// `loop`
 struct LoopOptions {
-  dns::DomainName zone;  // the probe's name is below the block's first zone
+  dns::DomainName zone;   // the probe's name is below the block's first zone
+  bool degrades = false;  // a loop ends forwarding, not the server
 };
 
 /// `forward FROM TO... { ... }`; a block may have several, asked in file order.

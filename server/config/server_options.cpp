@@ -203,8 +203,14 @@ void read_loadbalance(const Statement& directive, OptionReader& reader, ServerBl
 
 void read_loop(const Statement& directive, OptionReader& reader, ServerBlock& block) {
   reader.check_no_block(directive);
-  reader.check_arguments(directive, 0, 0, "loop");
   LoopOptions options;
+  if (reader.check_arguments(directive, 0, 1, "loop [degrade]") && directive.argument_count() == 1) {
+    options.degrades = directive.argument(0).text == "degrade";
+    if (!options.degrades) {
+      reader.fault(directive.argument(0).at,
+                   "unexpected " + quote(directive.argument(0).text) + "; write 'loop' or 'loop degrade'");
+    }
+  }
   if (!block.keys.empty()) options.zone = block.keys.front().zone;
   block.options.loop = std::move(options);
 }

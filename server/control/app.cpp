@@ -12,6 +12,7 @@
 #include "resolver/limits.hpp"
 #include "server/control/logging.hpp"
 #include "server/control/loop_probe_sender.hpp"
+#include "server/control/loop_report.hpp"
 #include "server/control/own_cache_lines.hpp"
 #include "server/control/plan_metrics.hpp"
 #include "server/control/process_metrics.hpp"
@@ -31,6 +32,8 @@ constexpr auto upstream_check_interval = 2s;
 constexpr auto sync_step = 2ms;
 // An upstream that is not up yet at the first probe is asked again later.
 constexpr std::chrono::seconds loop_rounds[] = {0s, 5s, 15s};
+// And while `loop degrade` holds queries back, until the loop is gone.
+constexpr auto loop_again = 10s;
 
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -467,13 +470,22 @@ void App::schedule_housekeeping() {
 }
 
 void App::send_loop_probes(int round) {
-  if (round >= static_cast<int>(std::size(loop_rounds))) {
+  const bool is_over = round >= static_cast<int>(std::size(loop_rounds));
+  if (is_over) {
+    bool is_looping = false;
     for (const auto& planned : plan_->blocks) {
-      if (planned.loop != nullptr) planned.loop->finish();
+      if (planned.loop == nullptr || !planned.loop->is_active()) continue;
+      if (planned.loop->is_looping()) {
+        is_looping = true;
+      } else {
+        planned.loop->finish();
+      }
     }
-    return;
+    if (!is_looping) return;
   }
-  const auto wait = round == 0 ? loop_rounds[0] : loop_rounds[round] - loop_rounds[round - 1];
+  const auto wait = is_over      ? std::chrono::seconds(loop_again)
+                    : round == 0 ? loop_rounds[0]
+                                 : loop_rounds[round] - loop_rounds[round - 1];
   loop_timer_.expires_after(wait);
   loop_timer_.async_wait([this, round](const boost::system::error_code& error) {
     if (error || stopping_) return;
@@ -482,7 +494,10 @@ void App::send_loop_probes(int round) {
       const auto router = static_cast<std::size_t>(std::ranges::find(plan_->addresses, planned.addresses.front()) -
                                                    plan_->addresses.begin());
       const auto& state = workers_.front();
-      planned.loop->begin_round();
+      if (planned.loop->begin_round()) {
+        log_info("plugin/loop: The loop for zone \"" + planned.loop->zone().to_string() +
+                 "\" is gone; queries are forwarded again");
+      }
       state.worker->post([probe = planned.loop, plan = state.plan, router] { send_probe(*probe, plan, router); });
     }
     send_loop_probes(round + 1);
@@ -491,17 +506,20 @@ void App::send_loop_probes(int round) {
 
 void App::report_loop(const std::string& zone, const std::string& probe, const std::string& client) {
   if (stopping_) return;
-  std::string address;
-  for (const auto& planned : plan_->blocks) {
-    if (planned.loop != nullptr && planned.loop->qname().to_string() == probe) {
-      address = planned.addresses.front().to_string();
-    }
-  }
-  print_fatal("plugin/loop: Loop (" + client + " -> " + address + ") detected for zone \"" + zone +
-              "\": what is forwarded comes back to this server. Name an upstream that is not this server in `forward`; "
-              "with `forward . /etc/resolv.conf`, let the kubelet's resolvConf point to the node's real upstreams. "
-              "Query: \"HINFO " +
-              probe + "\"");
+  const auto planned = std::ranges::find_if(plan_->blocks, [&](const PlannedBlock& block) {
+    return block.loop != nullptr && block.loop->qname().to_string() == probe;
+  });
+  if (planned == plan_->blocks.end()) return;  // of a plan that is gone
+  const bool degrades = planned->block->options.loop->degrades;
+  const std::string message =
+      "plugin/loop: Loop (" + client + " -> " + planned->addresses.front().to_string() + ") detected for zone \"" +
+      zone + "\": what is forwarded to " + describe_looping_upstreams(*planned) +
+      ", comes back to this server. Name an upstream that is not this server in `forward`; with `forward . "
+      "/etc/resolv.conf`, let the kubelet's resolvConf point to the node's real upstreams. " +
+      (degrades ? "Until the loop is gone, what would be forwarded is SERVFAIL. " : "") + "Query: \"HINFO " + probe +
+      '"';
+  if (degrades) return log_error(message);
+  print_fatal(message);
   exit_code_ = 1;
   begin_stop(false);
 }

@@ -185,6 +185,7 @@ void ChainBuilder::add_upstreams() {
     used_.cache = &cache->counters();
     add<CacheHandler>(*options_.cache, std::move(cache), clock_, io_, rotates_);
   }
+  if (planned_.loop != nullptr && options_.loop->degrades) add<LoopGate>(planned_.loop);
   ForwardHandler* previous = nullptr;
   for (std::size_t i = 0; i < planned_.forwarders.size(); ++i) {
     auto forwarder = find_or_make(resources_.forwarders, planned_.forwarder_signatures[i],

@@ -23,14 +23,17 @@ class LoopProbe {
  public:
   explicit LoopProbe(const dns::DomainName& zone);
 
-  /// Called once, on a worker's thread, with the client that the probe came back from. Set before the first query.
+  /// Called once a loop, on a worker's thread, with the client that the probe came back from. Set before the first
+  /// query.
   std::function<void(std::string client)> on_loop;
 
   const dns::DomainName& qname() const { return qname_; }
   const dns::DomainName& zone() const { return zone_; }
-  void see(const Origin& origin);
-  /// Forgets what was seen, before another probe is sent.
-  void begin_round() { sights_ = 0; }
+  /// True once it has come back: it need not go round any longer.
+  bool see(const Origin& origin);
+  /// Forgets what was seen, before another probe is sent. True when there was a loop, and the last round saw none.
+  bool begin_round() { return sights_.exchange(0) <= loop_probe_sights_max && is_looping_.exchange(false); }
+  bool is_looping() const { return is_looping_.load(std::memory_order_relaxed); }
   /// The probe's time is over; it counts no more.
   void finish() { active_ = false; }
   bool is_active() const { return active_; }
@@ -40,11 +43,25 @@ class LoopProbe {
   const dns::DomainName qname_;
   std::atomic<unsigned> sights_{0};
   std::atomic<bool> active_{true};
+  std::atomic<bool> is_looping_{false};
 };
 
 class LoopHandler final : public Handler {
  public:
   explicit LoopHandler(std::shared_ptr<LoopProbe> probe) : probe_(std::move(probe)) {}
+
+  Step handle(QueryContext& context) override;
+  PluginLabel plugin() const override { return label_; }
+
+ private:
+  const std::shared_ptr<LoopProbe> probe_;
+  const PluginLabel label_ = plugin_label("loop");
+};
+
+/// With `degrade`: stands before what forwards, and lets nothing but the probe pass while there is a loop.
+class LoopGate final : public Handler {
+ public:
+  explicit LoopGate(std::shared_ptr<LoopProbe> probe) : probe_(std::move(probe)) {}
 
   Step handle(QueryContext& context) override;
   PluginLabel plugin() const override { return label_; }

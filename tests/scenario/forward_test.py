@@ -1,6 +1,7 @@
 """Names of elsewhere: what an upstream says, does not say, or says wrongly."""
 
 import contextlib
+import os
 import socket
 import struct
 import time
@@ -370,6 +371,44 @@ def test_two_servers_that_forward_to_each_other_are_a_loop_too(scenario):
     processes = [first.launch(), second.launch()]
     wait_until(lambda: any(process.exit_status == 1 for process in processes), 20, "one of them ends")
     assert any("plugin/loop: Loop" in process.output() for process in processes)
+
+
+def test_a_loop_names_the_line_of_resolv_conf(scenario, tmp_path):
+    # Port 53 is what a resolv.conf means; an address of this test run alone.
+    stub = f"127.{os.getpid() % 250 + 1}.{os.getpid() // 250 % 250 + 1}.53"
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text(f"# local stub\nsearch example.org\nnameserver {stub}\n")
+    server = scenario.server(f"loop\nforward . {resolv_conf}", start=False)
+    back = scenario.server(
+        corefile=f".:53 {{\n    bind {stub}\n    forward . 127.0.0.1:{server.port}\n}}\n", start=False)
+    back.launch()
+    process = server.launch()
+    assert process.wait(20) == 1
+    assert (f"what is forwarded to {stub}:53 ({resolv_conf}:3), an address of this machine, comes back" in
+            process.output())
+
+
+def test_a_loop_that_degrades_ends_forwarding_alone_until_it_is_gone(scenario, tmp_path):
+    zone = tmp_path / "db"
+    zone.write_text("@ 60 SOA ns hostmaster 1 2 3 4 5\nwww 60 A 192.0.2.7\n")
+    upstream = scenario.upstream({"out.example.net.": address("192.0.2.1")})
+    server = scenario.server("", start=False)
+    back = scenario.server(f"forward . 127.0.0.1:{server.port} {{\n    max_fails 0\n}}", start=False)
+    server.write_corefile(
+        f".:{{port}} {{\n    bind 127.0.0.1\n    loop degrade\n    file {zone} example.org\n"
+        f"    forward . 127.0.0.1:{back.port} {{\n        max_fails 0\n    }}\n}}\n")
+    back.start(wait_ready=False)
+    server.start(wait_ready=False)
+    wait_until(lambda: "plugin/loop: Loop (" in server.output(), 20, server.output)
+    assert f"what is forwarded to 127.0.0.1:{back.port}, an address of this machine, comes back" in server.output()
+    held = server.ask("out.example.net", timeout=5)
+    assert (held.rcode, held.extended_errors[0][1]) == (
+        "SERVFAIL", "what is forwarded comes back to this server, the log says more")
+    assert server.ask("www.example.org").data() == ["192.0.2.7"]
+    back.write_corefile(f".:{back.port} {{\n    bind 127.0.0.1\n    forward . {upstream.target}\n}}\n")
+    back.reload()
+    server.eventually("out.example.net", "A", ["192.0.2.1"], 40)
+    assert "The loop for zone \".\" is gone" in server.output()
 
 
 # --- a real resolver
