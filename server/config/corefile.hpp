@@ -74,7 +74,7 @@ struct DirectiveOptions {
   std::optional<HeaderOptions> header;
   std::optional<MinimalOptions> minimal;
   std::vector<TemplateOptions> templates;  // in file order
-  std::vector<TransferOptions> transfer;  // in file order
+  std::vector<TransferOptions> transfer;   // in file order
   std::optional<HostsOptions> hosts;
   std::optional<K8sExternalOptions> k8s_external;
   std::optional<KubernetesOptions> kubernetes;

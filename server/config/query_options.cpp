@@ -125,9 +125,10 @@ void read_multisocket(const Statement& directive, OptionReader& reader, ServerBl
 
 void read_shed(const Statement& directive, OptionReader& reader, ServerBlock&) {
   check_bare(directive, reader);
-  reader.warn(directive.name().at,
-              "'shed' is accepted without effect: a worker writes its replies before it takes more queries, so none pile "
-              "up");
+  reader.warn(
+      directive.name().at,
+      "'shed' is accepted without effect: a worker writes its replies before it takes more queries, so none pile "
+      "up");
 }
 
 void read_nsid(const Statement& directive, OptionReader& reader, ServerBlock& block) {

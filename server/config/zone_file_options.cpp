@@ -9,12 +9,6 @@
 namespace fairlead::server {
 namespace {
 
-std::string below_root(const std::string& path, const ServerBlock& block) {
-  if (path.starts_with('/') || !block.options.root || block.options.root->path.empty()) return path;
-  const std::string& root = block.options.root->path;
-  return root.ends_with('/') ? root + path : root + '/' + path;
-}
-
 // "{1}" and "${1}", as CoreDNS reads it.
 struct GroupReference {
   std::size_t begin = 0;
@@ -33,8 +27,8 @@ std::optional<GroupReference> find_reference(std::string_view text, std::size_t 
   return std::nullopt;
 }
 
-void read_directory(const Statement& option, OptionReader& reader, const ServerBlock& block, AutoOptions& options) {
-  options.directory = below_root(option.argument(0).text, block);
+void read_directory(const Statement& option, OptionReader& reader, AutoOptions& options) {
+  options.directory = option.argument(0).text;
   if (option.argument_count() == 1) return;
   if (option.argument_count() == 2) {
     return reader.fault(option.argument(1).at,
@@ -49,9 +43,13 @@ void read_directory(const Statement& option, OptionReader& reader, const ServerB
     reader.fault(option.argument(1).at,
                  "the pattern of 'directory' has no group; write one, as in 'db\\.(.*)', for '{1}' to stand for");
   }
-  for (std::size_t at = 0; const auto found = find_reference(options.origin, at); at = found->end) {
-    if (found->group <= options.pattern.group_count()) continue;
-    reader.fault(option.argument(2).at, "the pattern has no group " + std::to_string(found->group));
+  std::size_t at = 0;
+  while (const auto found = find_reference(options.origin, at)) {
+    const GroupReference reference = found.value_or(GroupReference{});
+    at = reference.end;
+    if (reference.group > options.pattern.group_count()) {
+      reader.fault(option.argument(2).at, "the pattern has no group " + std::to_string(reference.group));
+    }
   }
 }
 
@@ -65,7 +63,7 @@ void read_file(const Statement& directive, OptionReader& reader, ServerBlock& bl
   FileOptions options;
   const bool is_whole = reader.check_arguments(directive, 1, any_count, "file DBFILE [ZONES...]");
   if (is_whole) {
-    options.path = below_root(directive.argument(0).text, block);
+    options.path = directive.argument(0).text;
     options.zones = reader.zones_or_keys(directive.arguments().subspan(1), block);
   }
   reader.read_options(
@@ -87,7 +85,7 @@ void read_auto(const Statement& directive, OptionReader& reader, ServerBlock& bl
                       .directory = {},
                       .pattern = *RegularExpression::parse("db\\.(.*)", RegularExpression::Groups::captured)};
   reader.read_options(directive, {{"directory", 1, 3, "directory DIR [REGEXP ORIGIN]",
-                                   [&](const Statement& option) { read_directory(option, reader, block, options); }},
+                                   [&](const Statement& option) { read_directory(option, reader, options); }},
                                   {"reload", 1, 1, "reload DURATION",
                                    [&](const Statement& option) {
                                      options.reload = reader.duration(option.argument(0)).value_or(options.reload);

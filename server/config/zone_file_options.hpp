@@ -11,7 +11,7 @@ namespace fairlead::server {
 
 /// `file DBFILE [ZONES...] { reload | reload_by_mtime | fallthrough }`
 struct FileOptions {
-  std::string path;  // below `root` if it was relative
+  std::string path;  // below `root` if it is relative
   std::vector<dns::DomainName> zones;
   Duration reload = std::chrono::minutes(1);  // 0: never
   bool reload_by_mtime = false;               // a file that has changed is taken over whatever its serial is
@@ -21,7 +21,7 @@ struct FileOptions {
 /// `auto [ZONES...] { directory | reload }`
 struct AutoOptions {
   std::vector<dns::DomainName> zones;
-  std::string directory;  // below `root` if it was relative
+  std::string directory;  // below `root` if it is relative
   /// Of the names of zone files, and the zone that one of them stands for: "{1}" is a group of the match.
   RegularExpression pattern;
   std::string origin = "{1}";

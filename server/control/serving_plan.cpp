@@ -283,13 +283,15 @@ void plan_zone_store(PlannedBlock& planned, const ServingPlan* previous, const b
 }
 
 void plan_zone_files(PlannedBlock& planned, const ServingPlan* previous, const base::Clock& clock) {
+  const auto& root = planned.block->options.root;
   for (const FileOptions& options : planned.block->options.file) {
-    const std::string path = Signature().add(std::string_view("file")).add(options.path).text();
+    const std::string file = below_root(root, options.path);
+    const std::string path = Signature().add(std::string_view("file")).add(file).text();
     const std::string rest = Signature().add(options.zones).add(options.reload).add(options.reload_by_mtime).text();
     plan_zone_store(planned, previous, clock, path + rest, path,
                     {.directive = "file",
                      .find_sources =
-                         [zones = options.zones, file = options.path] {
+                         [zones = options.zones, file] {
                            std::vector<ZoneSource> sources;
                            for (const auto& zone : zones) sources.push_back({zone, file});
                            return sources;
@@ -297,7 +299,8 @@ void plan_zone_files(PlannedBlock& planned, const ServingPlan* previous, const b
                      .reload = options.reload,
                      .ignores_serial = options.reload_by_mtime});
   }
-  if (const auto& options = planned.block->options.auto_zones) {
+  if (auto options = planned.block->options.auto_zones) {
+    options->directory = below_root(root, options->directory);
     const std::string path = Signature().add(std::string_view("auto")).add(options->directory).text();
     const std::string rest = Signature().add(options->pattern.text()).add(options->origin).add(options->reload).text();
     plan_zone_store(planned, previous, clock, path + rest, path,

@@ -59,13 +59,14 @@ g TYPE65280 \# 3 0a0b0c
 caa CAA 0 issue "ca.example"
 sshfp SSHFP 1 1 0123456789012345678901234567890123456789
 )zone") == Lines{"example.org. 3600 SOA ns.example.org. hostmaster.example.org. 7 7200 1800 691200 300",
-             "example.org. 3600 NS ns.example.org.", "example.org. 60 NS ns.example.net.",
-             "ns.example.org. 300 A 192.0.2.1", "ns.example.org. 3600 AAAA 2001:db8::1",
-             "a.b.sub.example.org. 3600 A 192.0.2.2", "sub.example.org. 3600 MX 10 mail.sub.example.org.",
-             "txt.sub.example.org. 3600 TXT \"a;b (c)\" \"plain\" \"with \\\" quote\"",
-             "esc\\.aped.sub.example.org. 0 TXT \"x\"", "TYPE.test. 3600 A 192.0.2.9",
-             "g.sub.example.org. 3600 TYPE65280 \\# 3 0a0b0c", "caa.sub.example.org. 3600 CAA 0 issue \"ca.example\"",
-             "sshfp.sub.example.org. 3600 TYPE44 1 1 0123456789012345678901234567890123456789"});
+                 "example.org. 3600 NS ns.example.org.", "example.org. 60 NS ns.example.net.",
+                 "ns.example.org. 300 A 192.0.2.1", "ns.example.org. 3600 AAAA 2001:db8::1",
+                 "a.b.sub.example.org. 3600 A 192.0.2.2", "sub.example.org. 3600 MX 10 mail.sub.example.org.",
+                 "txt.sub.example.org. 3600 TXT \"a;b (c)\" \"plain\" \"with \\\" quote\"",
+                 "esc\\.aped.sub.example.org. 0 TXT \"x\"", "TYPE.test. 3600 A 192.0.2.9",
+                 "g.sub.example.org. 3600 TYPE65280 \\# 3 0a0b0c",
+                 "caa.sub.example.org. 3600 CAA 0 issue \"ca.example\"",
+                 "sshfp.sub.example.org. 3600 TYPE44 1 1 0123456789012345678901234567890123456789"});
 }
 
 TEST_CASE("without $TTL the last TTL counts, and first the SOA's MINIMUM") {
@@ -116,8 +117,9 @@ v ( A 192.0.2.1
 w A nonsense
 )") == Lines{"db:1: no record before this one has an owner that it could go on with",
              "db:2: SOA 'ns hostmaster 1 2 3 4': Syntax error, value expected",
-             "db:3: A '192.0.2.256': Syntax error, could not parse the RR's rdata", "db:4: 'B' is no type, class or TTL",
-             "db:5: write '$TTL SECONDS', or a time like 1h30m", "db:6: 'a..b' is no domain name: empty label",
+             "db:3: A '192.0.2.256': Syntax error, could not parse the RR's rdata",
+             "db:4: 'B' is no type, class or TTL", "db:5: write '$TTL SECONDS', or a time like 1h30m",
+             "db:6: 'a..b' is no domain name: empty label",
              "db:7: a quoted text is not closed on its line; write '\"' at its end",
              "db:8: class CH is not served from files; write IN",
              "db:9: unknown directive '$NONSENSE'; there are $ORIGIN, $TTL, $INCLUDE and $GENERATE",
