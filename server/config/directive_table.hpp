@@ -1,8 +1,9 @@
 // The ordered table of all directives that a Corefile may name.
 //
-// The order is CoreDNS 1.14's plugin.cfg, because it is the order in which a query meets the handlers, whatever the
-// order in the file. A directive that Fairlead does not serve has its row all the same: its place must not move when
-// it comes, and its fault can say more than "unknown".
+// The order is the one in which a query meets the handlers, whatever the order in the file: that of CoreDNS 1.14's
+// plugin.cfg, but for `cache`, which stands behind what answers from zones of our own, since these change at once and
+// memory would hide it, and `loop`, whose probe nothing may answer in its place. A directive that Fairlead does not
+// serve has its row all the same: its place must not move when it comes, and its fault can say more than "unknown".
 //
 // Threads: constants.
 #pragma once

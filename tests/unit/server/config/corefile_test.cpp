@@ -46,16 +46,16 @@ TEST_CASE("the order of effect is the table's and not the file's") {
       " errors\n health\n bind ::1\n reload\n}\n");
   CHECK(effective_order(corefile) ==
         "Corefile:1: dns://.:53 dns://cluster.local.:53\n"
-        "    reload\n    bind\n    health\n    errors\n    cache\n    kubernetes\n    forward\n    forward\n");
+        "    reload\n    bind\n    health\n    errors\n    kubernetes\n    cache\n    forward\n    forward\n");
   CHECK(to_string(corefile.blocks[0].options.forward[0].at) == "Corefile:2");
 }
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "root\nmetadata\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\nshed\n"
-        "prometheus\nerrors\nlog\nlocal\ndns64\nany\nchaos\nloadbalance\nrewrite\nautopath\nacl\ncache\nheader\nminimal"
+        "root\nmetadata\nloop\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\nshed\n"
+        "prometheus\nerrors\nlog\nlocal\ndns64\nany\nchaos\nloadbalance\nrewrite\nautopath\nacl\nheader\nminimal"
         "\ntemplate\ntransfer\nhosts\n"
-        "k8s_external\nkubernetes\nfile\nauto\nloop\nforward\nwhoami\nview\n");
+        "k8s_external\nkubernetes\nfile\nauto\ncache\nforward\nwhoami\nview\n");
 }
 
 TEST_CASE("every directive of the table is supported with a reader, planned, or left out with a reason") {

@@ -32,6 +32,27 @@ std::vector<std::uint8_t> with_options(std::string_view qname, RRType qtype, con
   return packet;
 }
 
+TEST_CASE("handlers stand in the order that -check prints") {
+  CorefileServer server(
+      "view odd {\n expr true\n}\nwhoami\nforward . 192.0.2.1\ncache\nloadbalance round_robin {\n prefer 10.0.0.0/8\n}\n"
+      "auto {\n directory /nowhere\n}\nfile /nowhere/zone a.test\nhosts {\n 192.0.2.1 a.test\n}\n"
+      "template ANY ANY b.test {\n rcode REFUSED\n}\nminimal\nheader {\n response set ra\n}\nacl {\n allow\n}\n"
+      "autopath @kubernetes\nrewrite name c.test "
+      "d.test\nchaos\nany\ndns64\nlocal\nbufsize\nnsid\ncancel\nloop\n"
+      "k8s_external e.test\nkubernetes cluster.local {\n endpoint http://127.0.0.1:1\n}\ntransfer {\n to *\n}");
+  std::vector<std::string> stand;
+  for (const auto& handler : server.worker_plan->chains[0]->handlers) {
+    std::string name(to_string(handler->plugin()));
+    if (!name.empty() && (stand.empty() || stand.back() != name)) stand.push_back(std::move(name));
+  }
+  std::vector<std::string> printed;
+  for (const auto& directive : server.plan->blocks[0].block->directives) {
+    if (std::ranges::find(stand, directive.name) != stand.end()) printed.emplace_back(directive.name);
+  }
+  CHECK(stand == printed);
+  CHECK(stand.size() > 20);
+}
+
 TEST_CASE("whoami tells the client's address and port, beside an empty answer") {
   CorefileServer server("whoami");
   check_answers(
