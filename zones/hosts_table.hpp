@@ -1,6 +1,6 @@
 // Names and addresses of a file in the form of /etc/hosts, ready to be looked up in both directions.
 //
-// A table is built from a whole text at once and then never changed. A million lines take some 55 MB: names stand in
+// A table is built from a whole text at once and then never changed. A million lines take some 76 MB: names stand in
 // wire form behind each other, and everything else are numbers into them.
 //
 // Threads: a value that any thread reads once it is built.
