@@ -25,7 +25,13 @@ namespace fairlead::zones {
 
 class Zone {
  public:
-  struct Node;
+  struct Node {
+    std::uint32_t name = 0;  // in names_
+    std::uint32_t first_rrset = 0;
+    std::uint16_t rrset_count = 0;  // 0: an empty non-terminal
+    std::uint8_t name_octets = 0;
+    bool is_cut = false;  // has NS and is not the apex
+  };
   struct RRset {
     dns::RRType type{};
     std::uint32_t ttl = 0;
@@ -83,14 +89,6 @@ class Zone {
   std::vector<std::uint8_t> names_;
   std::vector<std::uint32_t> cells_;  // 1 + node, or 0; open addressing with linear probing
   std::uint64_t seed_ = 0;
-};
-
-struct Zone::Node {
-  std::uint32_t name = 0;  // in names_
-  std::uint32_t first_rrset = 0;
-  std::uint16_t rrset_count = 0;  // 0: an empty non-terminal
-  std::uint8_t name_octets = 0;
-  bool is_cut = false;  // has NS and is not the apex
 };
 
 struct Zone::Made {

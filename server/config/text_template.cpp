@@ -18,7 +18,8 @@ class Run {
   explicit Run(const TemplateData& data) : variables_{{"$", TemplateValue(&data)}} {}
 
   std::expected<std::string, std::string> of(const std::vector<Node>& nodes) {
-    run_all(nodes, variables_.front().value);
+    const TemplateValue dot = variables_.front().value;  // which moves when variables are added
+    run_all(nodes, dot);
     if (!error_.empty()) return std::unexpected(std::move(error_));
     return std::move(output_);
   }

@@ -53,6 +53,7 @@ TEST_CASE("templates print what Go's text/template prints") {
       {"{{ range 3 }}{{ . }}{{ end }}{{ range 0 }}x{{ else }}empty{{ end }}", "012empty"},
       {"{{ range 9 }}{{ if eq . 2 }}{{ continue }}{{ end }}{{ if gt . 4 }}{{ break }}{{ end }}{{ . }}{{ end }}",
        "0134"},
+      {"{{ $x := .Type }}{{ .Type }}{{ $y := 1 }}{{ $z := 2 }}{{ .Type }}{{ $y }}", "AA1"},
       {"{{ $x := .Type }}{{ $x }}{{ $x = \"B\" }}{{ $x }}", "AB"},
       {"{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ $x }}{{ end }}{{ $x }}", "21"},
       {"{{ .Type | printf \"%s-%s\" .Group.a }}", "10-A"},
