@@ -1,8 +1,8 @@
 #include "server/handlers/local_handler.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
-#include <vector>
 
 #include "server/control/logging.hpp"
 #include "server/handlers/cluster_reply.hpp"
@@ -36,13 +36,15 @@ std::span<const std::uint8_t> octets(std::string_view text) {
 dns::NameView name(std::string_view wire) { return dns::NameView(octets(wire)); }
 
 void append_soa(QueryContext& context, Section section, std::uint16_t owner) {
-  std::vector<std::uint8_t> rdata(localhost.begin(), localhost.end());
   constexpr std::string_view contact = "\4root\11localhost\0"sv;
-  rdata.insert(rdata.end(), contact.begin(), contact.end());
   // Serial 1; nobody transfers the zone, so refresh, retry and expire are 0.
-  for (const std::uint32_t number : {1u, 0u, 0u, 0u, ttl}) {
-    rdata.resize(rdata.size() + 4);
-    dns::write_u32(rdata.data() + rdata.size() - 4, number);
+  constexpr std::array<std::uint32_t, 5> numbers{1, 0, 0, 0, ttl};
+  std::array<std::uint8_t, localhost.size() + contact.size() + 4 * numbers.size()> rdata;
+  std::uint8_t* at = std::ranges::copy(localhost, rdata.begin()).out;
+  at = std::ranges::copy(contact, at).out;
+  for (const std::uint32_t number : numbers) {
+    dns::write_u32(at, number);
+    at += 4;
   }
   context.writer.append(section, pointer_octets(owner), RRType::soa, ttl, rdata);
 }
