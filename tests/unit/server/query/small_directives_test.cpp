@@ -34,7 +34,8 @@ std::vector<std::uint8_t> with_options(std::string_view qname, RRType qtype, con
 
 TEST_CASE("handlers stand in the order that -check prints") {
   CorefileServer server(
-      "view odd {\n expr true\n}\nwhoami\nforward . 192.0.2.1\ncache\nloadbalance round_robin {\n prefer 10.0.0.0/8\n}\n"
+      "view odd {\n expr true\n}\nwhoami\nforward . 192.0.2.1\ncache\nloadbalance round_robin {\n prefer "
+      "10.0.0.0/8\n}\n"
       "auto {\n directory /nowhere\n}\nfile /nowhere/zone a.test\nhosts {\n 192.0.2.1 a.test\n}\n"
       "template ANY ANY b.test {\n rcode REFUSED\n}\nminimal\nheader {\n response set ra\n}\nacl {\n allow\n}\n"
       "autopath @kubernetes\nrewrite name c.test "
