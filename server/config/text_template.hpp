@@ -25,7 +25,7 @@
 namespace fairlead::server {
 
 inline constexpr std::size_t template_depth_max = 32;
-/// Nodes, operands and rounds of one run: a thousand times what a record needs, and about a millisecond.
+/// Nodes, operands and rounds of one run: a thousand times what a record needs.
 inline constexpr std::size_t template_steps_max = 10'000;
 /// A record is no longer than a message.
 inline constexpr std::size_t template_output_octets_max = 65'535;

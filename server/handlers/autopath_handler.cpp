@@ -10,6 +10,7 @@
 #include "server/query/limits.hpp"
 #include "server/query/pending_query.hpp"
 #include "server/query/reply_copy.hpp"
+#include "server/query/same_client.hpp"
 #include "zones/base/published.hpp"
 
 namespace fairlead::server {
@@ -135,17 +136,11 @@ class AutopathHandler::Search : public std::enable_shared_from_this<Search> {
 };
 
 /// The client, as the handlers behind us see it: when they take the query away, their reply comes to a Search.
-class AutopathHandler::FirstOrigin final : public Origin {
+class AutopathHandler::FirstOrigin final : public SameClient {
  public:
   FirstOrigin(AutopathHandler& handler, QueryContext& context, const Split& split)
-      : handler_(handler), context_(context), split_(split) {}
+      : SameClient(context), handler_(handler), split_(split) {}
 
-  Transport transport() const override { return context_.origin.transport(); }
-  bool is_ipv4() const override { return context_.origin.is_ipv4(); }
-  base::IpAddress client_address() const override { return context_.origin.client_address(); }
-  std::string client_text() const override { return context_.origin.client_text(); }
-  std::uint16_t client_port() const override { return context_.origin.client_port(); }
-  std::optional<base::IpAddress> local_address() const override { return context_.origin.local_address(); }
   std::unique_ptr<ReplyTarget> keep() override {
     struct Target final : ReplyTarget {
       Target(std::shared_ptr<Search> to, std::string text) : search(std::move(to)), client(std::move(text)) {}
@@ -162,7 +157,6 @@ class AutopathHandler::FirstOrigin final : public Origin {
 
  private:
   AutopathHandler& handler_;
-  QueryContext& context_;
   const Split& split_;
 };
 

@@ -6,22 +6,17 @@
 
 #include "server/query/answer.hpp"
 #include "server/query/pending_query.hpp"
+#include "server/query/same_client.hpp"
 #include "zones/base/published.hpp"
 
 namespace fairlead::server {
 namespace {
 
 // The client, as the handlers behind see it: when they take the nested question away, the client's query waits too.
-class NestedOrigin final : public Origin {
+class NestedOrigin final : public SameClient {
  public:
-  NestedOrigin(QueryContext& context, NestedTake take) : context_(context), take_(std::move(take)) {}
+  NestedOrigin(QueryContext& context, NestedTake take) : SameClient(context), take_(std::move(take)) {}
 
-  Transport transport() const override { return context_.origin.transport(); }
-  bool is_ipv4() const override { return context_.origin.is_ipv4(); }
-  base::IpAddress client_address() const override { return context_.origin.client_address(); }
-  std::string client_text() const override { return context_.origin.client_text(); }
-  std::uint16_t client_port() const override { return context_.origin.client_port(); }
-  std::optional<base::IpAddress> local_address() const override { return context_.origin.local_address(); }
   std::unique_ptr<ReplyTarget> keep() override {
     struct Target final : ReplyTarget {
       Target(std::unique_ptr<PendingQuery> of_client, NestedTake take_reply)
@@ -53,7 +48,6 @@ class NestedOrigin final : public Origin {
   }
 
  private:
-  QueryContext& context_;
   NestedTake take_;
 };
 

@@ -62,11 +62,8 @@ void read_as_hosts(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size > 4096) return 0;  // longer texts add nothing but time
   const std::string text(reinterpret_cast<const char*>(data), size);
-  // $GENERATE may make 65,535 records of a line, which is a matter of time and not of memory; files stay where they
-  // are.
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '$' && i + 1 < text.size() && (text[i + 1] == 'I' || text[i + 1] == 'i')) return 0;
-  }
+  // $INCLUDE would read this machine's files.
+  if (text.contains("$I") || text.contains("$i")) return 0;
   read_as_zone(text);
   read_as_hosts(text);
   return 0;

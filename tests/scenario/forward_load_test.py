@@ -9,7 +9,7 @@ import time
 
 from support import dns
 from support.dns import Channel
-from support.fairlead import Watcher
+from support.fairlead import Repeater, Watcher
 from support.kube import namespace, service
 from support.processes import free_port
 from support.upstream import address
@@ -75,42 +75,35 @@ def test_ten_thousand_equal_misses_are_one_query_of_each_worker(scenario):
     assert 1 <= upstream.count("www.example.org.") <= WORKERS
 
 
-class Flood:
+class Flood(Repeater):
     """Distinct names at a rate from many source ports; answers are counted and thrown away."""
 
     def __init__(self, port, rate):
-        self._port, self._rate = port, rate
-        self._stopping = threading.Event()
+        super().__init__(pause=0.005)
+        self._rate = rate
         self._sockets = []
         for _ in range(16):
             channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             channel.connect(("127.0.0.1", port))
             channel.setblocking(False)
             self._sockets.append(channel)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._begin = time.monotonic()
         self.sent = 0
 
-    def _run(self):
-        begin = time.monotonic()
-        while not self._stopping.wait(0.005):
-            due = int((time.monotonic() - begin) * self._rate)
-            while self.sent < due:
-                channel = self._sockets[self.sent % len(self._sockets)]
-                with contextlib.suppress(OSError):
-                    channel.send(dns.encode_query(f"f{self.sent}-{random.getrandbits(32):x}.example.org"))
-                self.sent += 1
-            for channel in self._sockets:
-                with contextlib.suppress(OSError):
-                    while channel.recv(4096):
-                        pass
-
-    def __enter__(self):
-        self._thread.start()
-        return self
+    def repeat(self):
+        due = int((time.monotonic() - self._begin) * self._rate)
+        while self.sent < due:
+            channel = self._sockets[self.sent % len(self._sockets)]
+            with contextlib.suppress(OSError):
+                channel.send(dns.encode_query(f"f{self.sent}-{random.getrandbits(32):x}.example.org"))
+            self.sent += 1
+        for channel in self._sockets:
+            with contextlib.suppress(OSError):
+                while channel.recv(4096):
+                    pass
 
     def __exit__(self, *_):
-        self._stopping.set()
-        self._thread.join(10)
+        super().__exit__()
         for channel in self._sockets:
             channel.close()
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "unit/server/query/corefile_server.hpp"
+#include "unit/server/query/edns_options.hpp"
 
 namespace fairlead::test {
 namespace {
@@ -12,20 +13,6 @@ using dns::RRType;
 Lines seen(const std::string& name, const std::string& ttl = "0") {
   return {"NOERROR aa", "additional: " + name + " " + ttl + " A 192.0.2.1",
           "additional: _udp." + name + " " + ttl + " SRV 0 0 5353 ."};
-}
-
-std::string hex(std::span<const std::uint8_t> octets) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t octet : octets) text += {digits[octet >> 4], digits[octet & 15]};
-  return text;
-}
-
-std::vector<std::uint8_t> with_options(std::string_view qname, RRType qtype, const std::vector<std::uint8_t>& options) {
-  auto packet = query_packet(qname, qtype, {.edns_octets = 1232});
-  dns::write_u16(packet.data() + packet.size() - 2, static_cast<std::uint16_t>(options.size()));
-  packet.insert(packet.end(), options.begin(), options.end());
-  return packet;
 }
 
 /// The options of the reply's OPT, which is last.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "unit/server/query/corefile_server.hpp"
+#include "unit/server/query/edns_options.hpp"
 
 namespace fairlead::test {
 namespace {
@@ -15,21 +16,6 @@ std::string host() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
   return name;
-}
-
-std::string hex(std::span<const std::uint8_t> octets) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t octet : octets) text += {digits[octet >> 4], digits[octet & 15]};
-  return text;
-}
-
-// A query with these EDNS options.
-std::vector<std::uint8_t> with_options(std::string_view qname, RRType qtype, const std::vector<std::uint8_t>& options) {
-  auto packet = query_packet(qname, qtype, {.edns_octets = 1232});
-  dns::write_u16(packet.data() + packet.size() - 2, static_cast<std::uint16_t>(options.size()));
-  packet.insert(packet.end(), options.begin(), options.end());
-  return packet;
 }
 
 TEST_CASE("handlers stand in the order that -check prints") {
