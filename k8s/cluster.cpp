@@ -120,6 +120,7 @@ class ApiCluster final : public Cluster {
       reflector.kind = kind;
       reflector.label_selector = selector;
       reflector.field_selector = fields;
+      reflector.wanted = {.pod_names = options.endpoint_pod_names, .topology_zones = options.zonal};
       reflector.log = options.log;
       return reflectors_.emplace_back(std::make_unique<Reflector>(std::move(reflector), *client_, sink, health_)).get();
     };

@@ -21,6 +21,8 @@ class ClustersetIntake final : public ObjectSink {
   /// `store` outlives the intake.
   explicit ClustersetIntake(ObjectSink& store) : store_(store) {}
 
+  void begin_burst() override { store_.begin_burst(); }
+  void end_burst() override { store_.end_burst(); }
   void begin_list(Kind kind) override { store_.begin_list(kind_in_store(kind)); }
   void end_list(Kind kind) override { store_.end_list(kind_in_store(kind)); }
   void abort_list(Kind kind) override { store_.abort_list(kind_in_store(kind)); }

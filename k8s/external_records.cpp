@@ -54,7 +54,15 @@ ExternalRecords::ExternalRecords(const Service& service, std::span<const ReadySl
 }
 
 bool ExternalRecords::fill(std::string_view name, zones::NameContent& content) const {
-  if (!records_ || !records_->fill(name, content)) return false;
+  return records_ && records_->fill(name, content) && finish(content);
+}
+
+bool ExternalRecords::fill_addressed(const base::IpAddress& address, std::string_view label,
+                                     zones::NameContent& content) const {
+  return records_ && records_->fill_addressed(address, label, content) && finish(content);
+}
+
+bool ExternalRecords::finish(zones::NameContent& content) const {
   if (!content.srvs.empty()) content.srv_suffix = external_suffix(shown_.key);
   if (alias_ && !content.addresses.empty()) {
     content.addresses.clear();

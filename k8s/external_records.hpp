@@ -43,8 +43,12 @@ class ExternalRecords {
 
   /// What the name has; nothing when it does not exist. With a `cname`, SRV records lead to that and not to a target.
   bool fill(std::string_view name, zones::NameContent& content) const;
+  /// The same for an endpoint that goes by its address; `label` is the address with dashes.
+  bool fill_addressed(const base::IpAddress& address, std::string_view label, zones::NameContent& content) const;
 
  private:
+  bool finish(zones::NameContent& content) const;
+
   Service shown_;  // as a Service of the cluster with such addresses
   RecordOptions options_;
   std::optional<dns::DomainName> alias_;

@@ -174,12 +174,11 @@ void read_import_spec(ondemand::value& value, ObjectDraft& draft) {
 }
 
 void read_endpoint(ondemand::value& value, ObjectDraft& draft) {
-  Endpoint endpoint;
+  Endpoint& endpoint = draft.begin_endpoint();
   for_each_field(object_of(value, "endpoints"), [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "addresses") {
       for_each_element(field, "endpoints.addresses", [&](ondemand::value element) {
-        const std::string_view text = text_of(element, "endpoints.addresses");
-        if (!draft.slice_is_of_host_names()) draft.add_address(text, endpoint.addresses);
+        draft.add_endpoint_address(text_of(element, "endpoints.addresses"), endpoint);
       });
     } else if (key == "conditions") {
       for_each_field(object_of(field, "conditions"), [&](ondemand::raw_json_string name, ondemand::value condition) {
@@ -188,9 +187,9 @@ void read_endpoint(ondemand::value& value, ObjectDraft& draft) {
       });
     } else if (key == "hostname") {
       draft.set_endpoint_hostname(text_of(field, "hostname"), endpoint);
-    } else if (key == "zone") {
+    } else if (draft.wanted.topology_zones && key == "zone") {
       draft.set_endpoint_zone(text_of(field, "zone"), endpoint);
-    } else if (key == "targetRef") {
+    } else if (draft.wanted.pod_names && key == "targetRef") {
       std::string_view kind, name;
       for_each_field(object_of(field, "targetRef"), [&](ondemand::raw_json_string part, ondemand::value text) {
         if (part == "kind") kind = text_of(text, "targetRef.kind");
@@ -199,7 +198,7 @@ void read_endpoint(ondemand::value& value, ObjectDraft& draft) {
       ObjectDraft::set_endpoint_target(kind, name, endpoint);
     }
   });
-  draft.add_endpoint(std::move(endpoint));
+  draft.finish_endpoint();
 }
 
 void read_slice_field(ondemand::raw_json_string key, ondemand::value& field, ObjectDraft& draft) {
@@ -219,8 +218,8 @@ void read_pod_status(ondemand::value& value, ObjectDraft& draft) {
   });
 }
 
-DecodedObject read_object(Kind kind, ondemand::object object) {
-  ObjectDraft draft(kind);
+DecodedObject read_object(Kind kind, WantedFields wanted, ondemand::object object) {
+  ObjectDraft draft(kind, wanted);
   for_each_field(object, [&](ondemand::raw_json_string key, ondemand::value field) {
     if (key == "metadata") {
       read_metadata(field, draft.metadata);
@@ -241,9 +240,9 @@ DecodedObject read_object(Kind kind, ondemand::object object) {
         break;
     }
   });
-  auto decoded = draft.finish();
-  if (!decoded) throw Refusal{decoded.error()};
-  return std::move(*decoded);
+  DecodedObject decoded;
+  if (const auto finished = draft.finish(decoded); !finished) throw Refusal{finished.error()};
+  return decoded;
 }
 
 ApiStatus read_status(ondemand::object object) {
@@ -302,12 +301,13 @@ struct JsonDecoder::Parser {
   }
 };
 
-JsonDecoder::JsonDecoder(Kind kind) : kind_(kind), parser_(std::make_unique<Parser>()) {}
+JsonDecoder::JsonDecoder(Kind kind, WantedFields wanted)
+    : kind_(kind), wanted_(wanted), parser_(std::make_unique<Parser>()) {}
 JsonDecoder::~JsonDecoder() = default;
 
 std::expected<DecodedObject, DecodeFault> JsonDecoder::object(std::string& json) {
-  return parser_->run(json,
-                      [&](ondemand::document& document) { return read_object(kind_, document.get_object().value()); });
+  return parser_->run(
+      json, [&](ondemand::document& document) { return read_object(kind_, wanted_, document.get_object().value()); });
 }
 
 std::expected<WatchEvent, DecodeFault> JsonDecoder::event(std::string& json) {
@@ -331,7 +331,7 @@ std::expected<WatchEvent, DecodeFault> JsonDecoder::event(std::string& json) {
       if (event.type == WatchEvent::Type::deleted && event.object.key.name.empty())
         throw Refusal{"metadata.name is missing"};
     } else {
-      event.object = read_object(kind_, object);
+      event.object = read_object(kind_, wanted_, object);
       event.resource_version = event.object.resource_version;
     }
     return event;

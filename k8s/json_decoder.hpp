@@ -18,7 +18,7 @@ namespace fairlead::k8s {
 
 class JsonDecoder final : public ObjectDecoder {
  public:
-  explicit JsonDecoder(Kind kind);
+  explicit JsonDecoder(Kind kind, WantedFields wanted = {});
   ~JsonDecoder() override;
   JsonDecoder(const JsonDecoder&) = delete;
   JsonDecoder& operator=(const JsonDecoder&) = delete;
@@ -30,6 +30,7 @@ class JsonDecoder final : public ObjectDecoder {
  private:
   struct Parser;
   Kind kind_;
+  WantedFields wanted_;
   std::unique_ptr<Parser> parser_;
 };
 

@@ -31,6 +31,12 @@ struct DecodedObject {
   std::uint32_t odd_parts = 0;  // ports and addresses left out
 };
 
+/// Fields that only some options ask for. Without, a decoder passes over them.
+struct WantedFields {
+  bool pod_names = true;       // of endpoints: target_ref_name
+  bool topology_zones = true;  // of endpoints: zone
+};
+
 /// The Status object that comes with an error.
 struct ApiStatus {
   int code = 0;

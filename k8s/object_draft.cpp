@@ -9,11 +9,15 @@ namespace {
 
 constexpr int year_max = 2261;                       // the last whole one that 64 bits of nanoseconds hold
 constexpr std::size_t object_name_octets_max = 253;  // RFC 1123 subdomain
+constexpr std::size_t dns_label_octets_max = 63;
 constexpr std::size_t label_value_octets_max = 63;
 // What the EndpointSlice controller puts into a slice unless it is told otherwise.
 constexpr std::size_t endpoints_usual_max = 100;
 constexpr std::size_t external_name_octets_max = 254;  // a subdomain with a dot at its end
 constexpr std::size_t port_name_octets_max = 62;       // an underscore stands in front of it in the label
+
+// Of names in Kubernetes: no upper case.
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 std::optional<Protocol> protocol_from(std::string_view text) {
   if (text == "TCP") return Protocol::tcp;
@@ -60,22 +64,20 @@ std::optional<std::chrono::system_clock::time_point> time_from(std::string_view 
 }  // namespace
 
 bool is_dns_subdomain(std::string_view text) {
-  if (text.empty() || text.size() > object_name_octets_max) return false;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    const std::string_view label = text.substr(0, dot);
-    // A label of an object's name may be longer than DNS allows; such a name never becomes part of one.
-    if (label.empty() || label.front() == '-' || label.back() == '-') return false;
-    if (!std::ranges::all_of(label,
-                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }))
-      return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
+  if (text.size() > object_name_octets_max) return false;
+  // A label of an object's name may be longer than DNS allows; such a name never becomes part of one.
+  char before = '.';
+  for (const char c : text) {
+    const bool is_inner = before != '.';
+    if (c == '.' ? !is_inner || before == '-' : c == '-' ? !is_inner : !is_letter_or_digit(c)) return false;
+    before = c;
   }
+  return before != '.' && before != '-';
 }
 
 bool is_dns_label(std::string_view text) {
-  return text.size() <= 63 && text.find('.') == std::string_view::npos && is_dns_subdomain(text);
+  return !text.empty() && text.size() <= dns_label_octets_max && text.front() != '-' && text.back() != '-' &&
+         std::ranges::all_of(text, [](char c) { return is_letter_or_digit(c) || c == '-'; });
 }
 
 bool is_cluster_id(std::string_view text) {
@@ -205,6 +207,14 @@ void ObjectDraft::set_address_type(std::string_view type) {
   if (type == "IPv6") slice_is_v4 = false;
 }
 
+void ObjectDraft::add_endpoint_address(std::string_view text, Endpoint& endpoint) {
+  if (slice_is_of_host_names()) return;
+  const auto address = address_of(text);
+  if (!address) return;
+  (address->is_v4() ? slice_has_v4_ : slice_has_v6_) = true;
+  endpoint.addresses.push_back(*address);
+}
+
 void ObjectDraft::set_endpoint_hostname(std::string_view name, Endpoint& endpoint) {
   if (is_dns_label(name)) {
     endpoint.hostname = name;
@@ -226,10 +236,13 @@ void ObjectDraft::set_endpoint_target(std::string_view kind, std::string_view na
   if (kind == "Pod" && is_dns_label(name)) endpoint.target_ref_name = name;
 }
 
-void ObjectDraft::add_endpoint(Endpoint endpoint) {
-  if (endpoint.addresses.empty()) return;
-  if (slice_endpoints.empty()) slice_endpoints.reserve(endpoints_usual_max);
-  slice_endpoints.push_back(std::move(endpoint));
+Endpoint& ObjectDraft::begin_endpoint() {
+  if (slice_endpoints.capacity() == 0) slice_endpoints.reserve(endpoints_usual_max);
+  return slice_endpoints.emplace_back();
+}
+
+void ObjectDraft::finish_endpoint() {
+  if (slice_endpoints.back().addresses.empty()) slice_endpoints.pop_back();
 }
 
 void ObjectDraft::set_pod_ip(std::string_view text) {
@@ -242,8 +255,7 @@ bool ObjectDraft::set_import_type(std::string_view type) {
   return import.headless || type == "ClusterSetIP" || type.empty();
 }
 
-std::expected<DecodedObject, std::string> ObjectDraft::finish() {
-  DecodedObject decoded;
+std::expected<void, std::string> ObjectDraft::finish(DecodedObject& decoded) {
   decoded.odd_parts = odd_parts;
   decoded.key = std::move(metadata.key);
   decoded.resource_version = std::move(metadata.resource_version);
@@ -251,7 +263,7 @@ std::expected<DecodedObject, std::string> ObjectDraft::finish() {
     decoded.key.namespace_name.clear();
     if (!is_dns_label(decoded.key.name)) return std::unexpected("metadata.name is no DNS label");
     decoded.content = Namespace{decoded.key.name};
-    return decoded;
+    return {};
   }
   if (!is_dns_label(decoded.key.namespace_name)) return std::unexpected("metadata.namespace is no DNS label");
   if (kind == Kind::service || kind == Kind::service_import) {
@@ -265,23 +277,23 @@ std::expected<DecodedObject, std::string> ObjectDraft::finish() {
       service.ingress_ips = std::move(ingress_ips);
       service.ingress_names = std::move(ingress_names);
       decoded.content = std::move(service);
-      return decoded;
+      return {};
     case Kind::service_import:
       import.key = decoded.key;
       if (import.headless) import.ips.clear();
       decoded.content = std::move(import);
-      return decoded;
+      return {};
     case Kind::pod:
       pod.key = decoded.key;
       decoded.content = std::move(pod);
-      return decoded;
+      return {};
     case Kind::kNamespace:
     case Kind::endpoint_slice: break;
   }
-  return finish_slice(std::move(decoded));
+  return finish_slice(decoded);
 }
 
-std::expected<DecodedObject, std::string> ObjectDraft::finish_slice(DecodedObject decoded) {
+std::expected<void, std::string> ObjectDraft::finish_slice(DecodedObject& decoded) {
   if (!slice_has_type) return std::unexpected("addressType is missing");
   for (std::string* const name : {&metadata.service_name, &metadata.multicluster_service_name}) {
     if (!slice_is_v4 || is_dns_label(*name)) continue;
@@ -289,12 +301,25 @@ std::expected<DecodedObject, std::string> ObjectDraft::finish_slice(DecodedObjec
     name->clear();
   }
   if (!slice_is_v4 || (metadata.service_name.empty() && metadata.multicluster_service_name.empty())) {
-    return decoded;  // host names, or of no Service
+    return {};  // host names, or of no Service
   }
   if (!is_cluster_id(metadata.source_cluster)) {
     if (!metadata.source_cluster.empty()) ++decoded.odd_parts;
     metadata.source_cluster.clear();
   }
+  if (*slice_is_v4 ? slice_has_v6_ : slice_has_v4_) drop_foreign_addresses(decoded);
+  auto& slice = decoded.content.emplace<EndpointSlice>();
+  slice.key = decoded.key;
+  slice.service_name = std::move(metadata.service_name);
+  slice.multicluster_service_name = std::move(metadata.multicluster_service_name);
+  slice.source_cluster = std::move(metadata.source_cluster);
+  slice.ports = std::move(slice_ports);
+  slice.endpoints = std::move(slice_endpoints);
+  slice.last_change = metadata.last_change;
+  return {};
+}
+
+void ObjectDraft::drop_foreign_addresses(DecodedObject& decoded) {
   for (Endpoint& endpoint : slice_endpoints) {
     const auto foreign = std::remove_if(endpoint.addresses.begin(), endpoint.addresses.end(),
                                         [&](const auto& address) { return address.is_v4() != *slice_is_v4; });
@@ -302,14 +327,6 @@ std::expected<DecodedObject, std::string> ObjectDraft::finish_slice(DecodedObjec
     endpoint.addresses.erase(foreign, endpoint.addresses.end());
   }
   std::erase_if(slice_endpoints, [](const Endpoint& endpoint) { return endpoint.addresses.empty(); });
-  decoded.content = EndpointSlice{.key = decoded.key,
-                                  .service_name = std::move(metadata.service_name),
-                                  .multicluster_service_name = std::move(metadata.multicluster_service_name),
-                                  .source_cluster = std::move(metadata.source_cluster),
-                                  .ports = std::move(slice_ports),
-                                  .endpoints = std::move(slice_endpoints),
-                                  .last_change = metadata.last_change};
-  return decoded;
 }
 
 }  // namespace fairlead::k8s

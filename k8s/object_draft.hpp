@@ -72,9 +72,10 @@ extern template class PortDraft<ServicePort>;
 extern template class PortDraft<EndpointPort>;
 
 struct ObjectDraft {
-  explicit ObjectDraft(Kind of) : kind(of) {}
+  explicit ObjectDraft(Kind of, WantedFields fields) : kind(of), wanted(fields) {}
 
   const Kind kind;
+  const WantedFields wanted;
   MetadataDraft metadata;
   std::uint32_t odd_parts = 0;
 
@@ -106,8 +107,11 @@ struct ObjectDraft {
   bool slice_is_of_host_names() const { return slice_has_type && !slice_is_v4; }
   void set_endpoint_hostname(std::string_view name, Endpoint& endpoint);
   void set_endpoint_zone(std::string_view zone, Endpoint& endpoint);
+  void add_endpoint_address(std::string_view text, Endpoint& endpoint);
   static void set_endpoint_target(std::string_view kind, std::string_view name, Endpoint& endpoint);
-  void add_endpoint(Endpoint endpoint);
+  /// The next endpoint of the slice, to be filled; finish_endpoint() drops it again if it has no address.
+  Endpoint& begin_endpoint();
+  void finish_endpoint();
 
   Pod pod;
   void set_pod_ip(std::string_view text);
@@ -115,10 +119,15 @@ struct ObjectDraft {
   ServiceImport import;
   [[nodiscard]] bool set_import_type(std::string_view type);
 
-  std::expected<DecodedObject, std::string> finish();
+  /// Once, at the end; `decoded` is as new.
+  std::expected<void, std::string> finish(DecodedObject& decoded);
 
  private:
-  std::expected<DecodedObject, std::string> finish_slice(DecodedObject decoded);
+  std::expected<void, std::string> finish_slice(DecodedObject& decoded);
+  void drop_foreign_addresses(DecodedObject& decoded);
+
+  bool slice_has_v4_ = false;
+  bool slice_has_v6_ = false;
 };
 
 }  // namespace fairlead::k8s

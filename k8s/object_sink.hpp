@@ -4,6 +4,9 @@
 // between are removed at the end, never before, so names that still exist do not blink. A list that breaks off is
 // given up with abort_list() and changes nothing but the objects it brought.
 //
+// What arrives together is put in between begin_burst() and end_burst(): who waits for changes is woken once, at its
+// end, instead of by the first of them. Bursts of several threads may overlap.
+//
 // Threads: any; implementations lock.
 #pragma once
 
@@ -15,6 +18,9 @@ class ObjectSink {
  public:
   virtual ~ObjectSink() = default;
 
+  virtual void begin_burst() {}
+  virtual void end_burst() {}
+
   virtual void begin_list(Kind kind) = 0;
   virtual void end_list(Kind kind) = 0;
   virtual void abort_list(Kind kind) = 0;
@@ -25,6 +31,18 @@ class ObjectSink {
   virtual void upsert(Pod object) = 0;
   virtual void upsert(ServiceImport object) = 0;
   virtual void remove(Kind kind, const ObjectKey& key) = 0;
+};
+
+/// A burst for as long as it lives.
+class Burst {
+ public:
+  explicit Burst(ObjectSink& sink) : sink_(sink) { sink_.begin_burst(); }
+  ~Burst() { sink_.end_burst(); }
+  Burst(const Burst&) = delete;
+  Burst& operator=(const Burst&) = delete;
+
+ private:
+  ObjectSink& sink_;
 };
 
 }  // namespace fairlead::k8s

@@ -13,6 +13,13 @@ constexpr std::size_t dated_changes_max = 4096;
 // "namespace/name": neither can hold a slash in a real cluster.
 std::string joined(const ObjectKey& key) { return key.namespace_name + '/' + key.name; }
 
+// key == joined(parts), without making it.
+bool is_joined(std::string_view key, const ObjectKey& parts) {
+  const std::size_t slash = parts.namespace_name.size();
+  return key.size() == slash + 1 + parts.name.size() && key.starts_with(parts.namespace_name) && key[slash] == '/' &&
+         key.ends_with(parts.name);
+}
+
 bool is_namespace_label(std::string_view name) { return is_label(name) && !name.contains('/'); }
 
 std::optional<dns::DomainName> services_zone(const dns::DomainName& zone) {
@@ -42,6 +49,22 @@ ObjectStore::ObjectStore(ObjectStoreOptions options)
       ptr_zone_(services_zone(options_.records.zone)),
       pods_(options_.pod_object_names) {}
 
+ObjectStore::Change::~Change() {
+  const bool wakes = store_.bursts_ == 0 && std::exchange(store_.wakes_, false);
+  lock_.unlock();
+  if (wakes) store_.changed_.notify_all();
+}
+
+void ObjectStore::begin_burst() {
+  const std::scoped_lock lock(mutex_);
+  ++bursts_;
+}
+
+void ObjectStore::end_burst() {
+  const Change change(*this);
+  --bursts_;
+}
+
 // ---- lists
 
 void ObjectStore::begin_list(Kind kind) {
@@ -58,7 +81,7 @@ void ObjectStore::abort_list(Kind kind) {
 }
 
 void ObjectStore::end_list(Kind kind) {
-  const std::scoped_lock lock(mutex_);
+  const Change change(*this);
   Listing& listing = listings_[index_of(kind)];
   if (!std::exchange(listing.is_running, false)) return;
   listing.is_listed = true;
@@ -89,7 +112,7 @@ void ObjectStore::end_list(Kind kind) {
     case Kind::service_import: break;
   }
   // Being in step is news for the publisher even when nothing changed.
-  if (sequence_++ == drained_) changed_.notify_all();
+  if (sequence_++ == drained_) wakes_ = true;
 }
 
 bool ObjectStore::are_all_listed() const {
@@ -102,7 +125,7 @@ bool ObjectStore::are_all_listed() const {
 // ---- events
 
 void ObjectStore::upsert(Namespace object) {
-  const std::scoped_lock lock(mutex_);
+  const Change change(*this);
   if (!is_namespace_label(object.name)) {
     ++skipped_;
     return;
@@ -120,7 +143,7 @@ void ObjectStore::upsert(Service object) {
     drop_external(object);
   }
   std::string packed = pack(object);
-  const std::scoped_lock lock(mutex_);
+  const Change change(*this);
   if (!is_namespace_label(object.key.namespace_name) || !is_label(object.key.name)) {
     ++skipped_;
     return;
@@ -136,10 +159,9 @@ void ObjectStore::upsert(Service object) {
 }
 
 void ObjectStore::upsert(EndpointSlice object) {
-  const ReadySlice ready = ready_slice(object, options_.records);
-  std::string packed = pack(ready);
+  std::string packed = pack(object, options_.records);
   const std::string key = joined(object.key);
-  const std::scoped_lock lock(mutex_);
+  const Change change(*this);
   const ObjectKey owner{object.key.namespace_name, object.service_name};
   if (!is_namespace_label(owner.namespace_name) || !is_label(owner.name)) {
     if (!owner.name.empty()) ++skipped_;
@@ -151,13 +173,13 @@ void ObjectStore::upsert(EndpointSlice object) {
 
 void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std::string packed,
                             std::optional<std::chrono::system_clock::time_point> last_change) {
-  const ServiceId service = service_of(owner);
   const std::uint32_t generation = listings_[index_of(Kind::endpoint_slice)].generation;
   auto found = slice_ids_.find(key);
-  if (found != slice_ids_.end() && slices_[found->second].service != service) {
+  if (found != slice_ids_.end() && !is_joined(*services_[slices_[found->second].service].key, owner)) {
     remove_slice(key);
     found = slice_ids_.end();
   }
+  const ServiceId service = found == slice_ids_.end() ? service_of(owner) : slices_[found->second].service;
   SliceId id;
   if (found == slice_ids_.end()) {
     id = allocate(slices_, free_slices_);
@@ -171,7 +193,7 @@ void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std:
   entry.generation = generation;
   if (entry.packed == packed) return;
   const std::string before = std::exchange(entry.packed, std::move(packed));
-  replace_slice(id, unpack_slice(before), unpack_slice(entry.packed));
+  replace_slice(id, before, entry.packed);
   // What a list brings may have changed long ago.
   const Listing& listing = listings_[index_of(Kind::endpoint_slice)];
   if (last_change && listing.is_listed && !listing.is_running && !services_[service].packed.empty() &&
@@ -181,7 +203,7 @@ void ObjectStore::put_slice(const std::string& key, const ObjectKey& owner, std:
 }
 
 void ObjectStore::upsert(Pod object) {
-  const std::scoped_lock lock(mutex_);
+  const Change change(*this);
   if (!is_namespace_label(object.key.namespace_name)) {
     ++skipped_;
     return;
@@ -196,7 +218,7 @@ void ObjectStore::upsert(Pod object) {
 void ObjectStore::upsert(ServiceImport) {}
 
 void ObjectStore::remove(Kind kind, const ObjectKey& key) {
-  const std::scoped_lock lock(mutex_);
+  const Change change(*this);
   switch (kind) {
     case Kind::kNamespace: remove_namespace(key.name); break;
     case Kind::service: remove_service(joined(key)); break;
@@ -224,7 +246,7 @@ void ObjectStore::remove_slice(const std::string& key) {
   const SliceId id = found->second;
   const ServiceId service = slices_[id].service;
   const std::string before = std::move(slices_[id].packed);
-  replace_slice(id, unpack_slice(before), {});
+  replace_slice(id, before, {});
   std::erase(services_[service].slices, id);
   touched(service);  // so that the drain looks whether the Service is still needed
   slices_[id] = SliceEntry{};
@@ -268,16 +290,15 @@ Service ObjectStore::decode(const ServiceEntry& entry) const { return unpack_ser
 
 // ---- for the publisher
 
-bool ObjectStore::wait_for_changes(std::stop_token stop) {
+bool ObjectStore::wait_for_changes(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  // The usual case while changes keep coming, and cheaper than to register with `stop`.
-  if (sequence_ != drained_) return !stop.stop_requested();
-  return changed_.wait(lock, stop, [&] { return sequence_ != drained_; }) && !stop.stop_requested();
+  changed_.wait(lock, [&] { return sequence_ != drained_ || stop.stop_requested(); });
+  return !stop.stop_requested();
 }
 
 void ObjectStore::ask_for_drain() {
-  const std::scoped_lock lock(mutex_);
-  if (sequence_++ == drained_) changed_.notify_all();
+  const Change change(*this);
+  if (sequence_++ == drained_) wakes_ = true;
 }
 
 std::uint64_t ObjectStore::sequence() const {

@@ -82,6 +82,8 @@ class ObjectStore final : public ObjectSink {
  public:
   explicit ObjectStore(ObjectStoreOptions options);
 
+  void begin_burst() override;
+  void end_burst() override;
   void begin_list(Kind kind) override;
   void end_list(Kind kind) override;
   void abort_list(Kind kind) override;
@@ -125,8 +127,8 @@ class ObjectStore final : public ObjectSink {
   /// Every kind has been listed in full at least once.
   bool is_listed() const;
 
-  /// Sleeps until there is something to drain; false when stopped.
-  bool wait_for_changes(std::stop_token stop);
+  /// Sleeps until there is something to drain; false when stopped. Who stops calls ask_for_drain() then.
+  bool wait_for_changes(const std::stop_token& stop);
   /// Lets wait_for_changes() return once although nothing changed.
   void ask_for_drain();
   /// Rises with every change that a drain would report.
@@ -166,7 +168,20 @@ class ObjectStore final : public ObjectSink {
   struct Touched {
     bool all_names = false;
     bool all_addresses = false;
-    std::vector<std::string> names;  // relative to the Service; see service_records.hpp
+    ServiceNames names;
+  };
+
+  /// The lock, for whoever changes something: who waits for changes is woken behind it, and need not wait for it then.
+  class Change {
+   public:
+    explicit Change(ObjectStore& store) : store_(store), lock_(store.mutex_) {}
+    ~Change();
+    Change(const Change&) = delete;
+    Change& operator=(const Change&) = delete;
+
+   private:
+    ObjectStore& store_;
+    std::unique_lock<std::mutex> lock_;
   };
 
   static constexpr std::uint32_t service_bit = 0x80000000;  // in by_address_: a ClusterIP of a Service, not a slice
@@ -184,7 +199,8 @@ class ObjectStore final : public ObjectSink {
   void remove_service(const std::string& key);
   void remove_slice(const std::string& key);
   void replace_service(ServiceId id, std::string packed);
-  void replace_slice(SliceId id, const ReadySlice& before, const ReadySlice& after);
+  /// Its entry holds `after` already.
+  void replace_slice(SliceId id, std::string_view before, std::string_view after);
   bool has_reverse_names() const;
   std::vector<base::IpAddress> reverse_addresses(const Service& service) const;
   void touch(ServiceId id, std::string name);
@@ -214,7 +230,8 @@ class ObjectStore final : public ObjectSink {
   const std::optional<dns::DomainName> ptr_zone_;
 
   mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
+  // Not condition_variable_any: its own lock is held while it wakes, and the publisher would wait for that first.
+  std::condition_variable changed_;
 
   std::unordered_map<std::string, NamespaceId> namespace_ids_;
   std::unordered_map<std::string, ServiceId> service_ids_;  // "namespace/name"
@@ -243,6 +260,8 @@ class ObjectStore final : public ObjectSink {
   std::vector<DatedChange> dated_changes_;
   std::uint64_t sequence_ = 0;
   std::uint64_t drained_ = 0;
+  unsigned bursts_ = 0;
+  bool wakes_ = false;  // who waits, when the Change or the last burst under way ends
   std::uint64_t skipped_ = 0;
 };
 

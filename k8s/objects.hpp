@@ -57,7 +57,7 @@ struct EndpointPort {
   std::string name;
   Protocol protocol = Protocol::tcp;
   std::uint16_t port = 0;
-  friend bool operator==(const EndpointPort&, const EndpointPort&) = default;
+  friend auto operator<=>(const EndpointPort&, const EndpointPort&) = default;
 };
 
 struct Endpoint {

@@ -1,7 +1,9 @@
 #include "k8s/packed_objects.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <optional>
 
 namespace fairlead::k8s {
 namespace {
@@ -10,6 +12,11 @@ namespace {
 constexpr std::uint8_t is_v6 = 1;
 constexpr std::uint8_t has_label = 2;
 constexpr std::uint8_t has_topology_zone = 4;
+
+// An IPv4 address with nothing but itself: no flags, and four octets. Nearly all are like that.
+constexpr std::size_t plain_v4_octets = 5;
+// A guess, so that most slices are packed without growing.
+constexpr std::size_t ports_usual_octets = 64;
 
 // Flag of a packed Service's type: external addresses or a host name stand behind the ports. Only in stores that serve
 // an external zone.
@@ -29,12 +36,47 @@ void put_address(std::string& out, const base::IpAddress& address) {
   put_octets(out, address.octets());
 }
 
+/// `octets` as they stand in memory.
+void put_plain_v4(std::string& out, std::uint32_t octets) {
+  std::array<char, plain_v4_octets> packed{};
+  std::memcpy(&packed[1], &octets, sizeof octets);
+  out.append(packed.data(), packed.size());
+}
+
+/// Back and forth between octets in memory and a number that sorts as they do.
+std::uint32_t in_network_order(std::uint32_t value) {
+  return std::endian::native == std::endian::big ? value : __builtin_bswap32(value);
+}
+
+using PlainAddresses = boost::container::small_vector<std::uint32_t, 128>;
+
+/// The ready addresses of a slice, sorted, if they are IPv4 and without a label or topology zone.
+std::optional<PlainAddresses> plain_v4_addresses(const EndpointSlice& slice, const RecordOptions& options) {
+  std::optional<PlainAddresses> made(std::in_place);
+  for (const Endpoint& endpoint : slice.endpoints) {
+    if (!endpoint.ready) continue;
+    if (!endpoint.hostname.empty() || (options.endpoint_pod_names && !endpoint.target_ref_name.empty()) ||
+        (options.zonal && !endpoint.zone.empty())) {
+      return std::nullopt;
+    }
+    for (const base::IpAddress& address : endpoint.addresses) {
+      if (address.is_v6()) return std::nullopt;
+      std::uint32_t octets = 0;
+      std::memcpy(&octets, address.octets().data(), sizeof octets);
+      made->push_back(in_network_order(octets));
+    }
+  }
+  std::ranges::sort(*made);
+  return made;
+}
+
 // Any octets can be read: what is missing at the end counts as zeros.
 class Reader {
  public:
   explicit Reader(std::string_view packed) : rest_(packed) {}
   bool at_end() const { return rest_.empty(); }
   std::size_t size() const { return rest_.size(); }
+  std::string_view rest() const { return rest_; }
   std::string_view take(std::size_t octets) {
     const auto taken = rest_.substr(0, octets);
     rest_.remove_prefix(taken.size());
@@ -51,15 +93,23 @@ class Reader {
   base::IpAddress address(bool v6) {
     std::array<std::uint8_t, 16> octets{};
     const auto taken = take(v6 ? 16 : 4);
-    std::memcpy(octets.data(), taken.data(), taken.size());
+    std::ranges::copy(taken, octets.begin());  // perhaps of a null pointer, which std::memcpy does not take
     return v6 ? base::IpAddress::v6(octets) : base::IpAddress::v4(std::span(octets).first<4>());
+  }
+  /// An IPv4 address with nothing but itself, if that is what comes next.
+  std::optional<base::IpAddress> plain_v4() {
+    if (rest_.size() < plain_v4_octets || rest_[0] != 0) return std::nullopt;
+    const auto taken = take(plain_v4_octets);
+    std::array<std::uint8_t, 4> octets{};
+    std::memcpy(octets.data(), &taken[1], octets.size());
+    return base::IpAddress::v4(octets);
   }
   /// Passes over IPv4 addresses with nothing but themselves, which nearly all are, up to `wanted`.
   void skip_other_plain_v4(std::string_view wanted) {
-    constexpr std::size_t octets = 5;  // flags and address
     std::size_t at = 0;
-    while (at + octets <= rest_.size() && rest_[at] == 0 && std::memcmp(&rest_[at + 1], wanted.data(), 4) != 0) {
-      at += octets;
+    while (at + plain_v4_octets <= rest_.size() && rest_[at] == 0 &&
+           std::memcmp(&rest_[at + 1], wanted.data(), 4) != 0) {
+      at += plain_v4_octets;
     }
     rest_.remove_prefix(at);
   }
@@ -86,13 +136,14 @@ void put_ports(std::string& out, const std::vector<Port>& ports, std::uint16_t f
   }
 }
 
-void skip_ports_and_cluster(Reader& reader) {
+/// The cluster's id, if there is one.
+std::string_view skip_ports_and_cluster(Reader& reader) {
   const std::uint16_t count = reader.u16();
   for (int left = count & ~has_cluster; left > 0; --left) {
     reader.take(reader.u8());
     reader.take(3);  // protocol and number
   }
-  if ((count & has_cluster) != 0) reader.take(reader.u8());
+  return (count & has_cluster) != 0 ? reader.take(reader.u8()) : std::string_view();
 }
 
 template <typename Port>
@@ -105,6 +156,92 @@ std::vector<Port> take_ports(Reader& reader, std::uint16_t count) {
   }
   return ports;
 }
+
+ReadyAddress take_ready_address(Reader& reader) {
+  if (const auto address = reader.plain_v4()) return {*address, {}};
+  const std::uint8_t flags = reader.u8();
+  ReadyAddress taken{reader.address((flags & is_v6) != 0), {}};
+  if ((flags & has_label) != 0) taken.label = reader.take(reader.u8());
+  if ((flags & has_topology_zone) != 0) taken.topology_zone = reader.take(reader.u8());
+  return taken;
+}
+
+/// Goes from one packed address of a slice to the next, unpacking only what is asked for.
+class AddressCursor {
+ public:
+  /// `reader` stands behind the ports.
+  explicit AddressCursor(const Reader& reader) : rest_(reader.rest()) { measure(); }
+  bool at_end() const { return rest_.empty(); }
+  /// With its label and topology zone; equal exactly when all three are.
+  std::string_view octets() const { return rest_.substr(0, size_); }
+  ReadyAddress item() const {
+    Reader reader(octets());
+    return take_ready_address(reader);
+  }
+  /// Equal for equal addresses.
+  std::string_view address() const { return octets().substr(1, (rest_[0] & is_v6) != 0 ? 16 : 4); }
+  void next() {
+    rest_.remove_prefix(size_);
+    measure();
+  }
+  /// How many octets of plain IPv4 addresses both have from here on.
+  std::size_t common_plain_v4(const AddressCursor& other) const {
+    const std::size_t end = std::min(rest_.size(), other.rest_.size());
+    std::size_t at = 0;
+    for (; at + plain_v4_octets <= end && rest_[at] == 0 && other.rest_[at] == 0; at += plain_v4_octets) {
+      if (std::memcmp(&rest_[at + 1], &other.rest_[at + 1], 4) != 0) break;
+    }
+    return at;
+  }
+  /// Goes on to the last of that many octets of plain IPv4 addresses.
+  void skip_plain_v4_but_last(std::size_t octets) {
+    rest_.remove_prefix(octets - plain_v4_octets);
+    size_ = plain_v4_octets;
+  }
+
+ private:
+  void measure() {
+    if (rest_.size() >= plain_v4_octets && rest_[0] == 0) {
+      size_ = plain_v4_octets;
+      return;
+    }
+    Reader behind(rest_);
+    const std::uint8_t flags = behind.u8();
+    behind.take((flags & is_v6) != 0 ? 16 : 4);
+    if ((flags & has_label) != 0) behind.take(behind.u8());
+    if ((flags & has_topology_zone) != 0) behind.take(behind.u8());
+    size_ = rest_.size() - behind.size();
+  }
+
+  std::string_view rest_;
+  std::size_t size_ = 0;
+};
+
+/// Whether each of two slices has an address, and what follows from that when the next address comes.
+class AddressPresence {
+ public:
+  explicit AddressPresence(SliceDifference& difference) : difference_(difference) {}
+  void note(std::string_view address, bool in_before, bool in_after) {
+    if (address != address_) {
+      settle();
+      address_ = address;
+      in_before_ = in_after_ = false;
+    }
+    in_before_ |= in_before;
+    in_after_ |= in_after;
+  }
+  void settle() {
+    if (in_before_ == in_after_) return;
+    Reader reader(address_);
+    (in_before_ ? difference_.vanished : difference_.appeared).push_back(reader.address(address_.size() > 4));
+  }
+
+ private:
+  SliceDifference& difference_;
+  std::string_view address_;
+  bool in_before_ = false;
+  bool in_after_ = false;
+};
 
 }  // namespace
 
@@ -164,12 +301,19 @@ bool is_headless_service(std::string_view packed) {
 
 std::string pack(const ReadySlice& slice) {
   std::string out;
+  out.reserve(ports_usual_octets + slice.addresses.size() * plain_v4_octets);
   put_ports(out, slice.ports, slice.source_cluster.empty() ? 0 : has_cluster);
   if (!slice.source_cluster.empty()) {
     put_u8(out, slice.source_cluster.size());
     out += slice.source_cluster;
   }
   for (const auto& [address, label, topology_zone] : slice.addresses) {
+    if (address.is_v4() && label.empty() && topology_zone.empty()) {
+      std::uint32_t octets = 0;
+      std::memcpy(&octets, address.octets().data(), sizeof octets);
+      put_plain_v4(out, octets);
+      continue;
+    }
     put_u8(out, (address.is_v6() ? is_v6 : 0) | (label.empty() ? 0 : has_label) |
                     (topology_zone.empty() ? 0 : has_topology_zone));
     put_octets(out, address.octets());
@@ -182,21 +326,65 @@ std::string pack(const ReadySlice& slice) {
   return std::string(out.data(), out.size());
 }
 
+std::string pack(const EndpointSlice& slice, const RecordOptions& options) {
+  const auto addresses = plain_v4_addresses(slice, options);
+  if (!addresses || options.clusterset || !std::ranges::is_sorted(slice.ports))
+    return pack(ready_slice(slice, options));
+  std::string out;
+  out.reserve(ports_usual_octets + addresses->size() * plain_v4_octets);
+  put_ports(out, slice.ports);
+  for (const std::uint32_t address : *addresses) put_plain_v4(out, in_network_order(address));
+  return std::string(out.data(), out.size());
+}
+
 ReadySlice unpack_slice(std::string_view packed) {
   ReadySlice slice;
   Reader reader(packed);
   const std::uint16_t count = reader.u16();
   slice.ports = take_ports<EndpointPort>(reader, count & ~has_cluster);
   if ((count & has_cluster) != 0) slice.source_cluster = reader.take(reader.u8());
-  slice.addresses.reserve(reader.size() / 5 + 1);  // the smallest: flags and an IPv4 address
-  while (!reader.at_end()) {
-    const std::uint8_t flags = reader.u8();
-    const auto address = reader.address((flags & is_v6) != 0);
-    slice.addresses.push_back({address, {}});
-    if ((flags & has_label) != 0) slice.addresses.back().label = reader.take(reader.u8());
-    if ((flags & has_topology_zone) != 0) slice.addresses.back().topology_zone = reader.take(reader.u8());
-  }
+  slice.addresses.reserve(reader.size() / plain_v4_octets + 1);
+  while (!reader.at_end()) slice.addresses.push_back(take_ready_address(reader));
   return slice;
+}
+
+std::vector<EndpointPort> unpack_ports(std::string_view packed_slice) {
+  Reader reader(packed_slice);
+  return take_ports<EndpointPort>(reader, reader.u16() & ~has_cluster);
+}
+
+SliceDifference difference(std::string_view before, std::string_view after) {
+  SliceDifference made;
+  Reader old_reader(before), new_reader(after);
+  made.old_cluster = skip_ports_and_cluster(old_reader);
+  made.new_cluster = skip_ports_and_cluster(new_reader);
+  made.has_other_ports =
+      before.substr(0, before.size() - old_reader.size()) != after.substr(0, after.size() - new_reader.size());
+  AddressPresence presence(made);
+  AddressCursor old_one(old_reader), new_one(new_reader);
+  while (!old_one.at_end() || !new_one.at_end()) {
+    // Nearly all of nearly all slices.
+    if (const std::size_t octets = old_one.common_plain_v4(new_one); octets > 0) {
+      old_one.skip_plain_v4_but_last(octets);
+      new_one.skip_plain_v4_but_last(octets);
+    }
+    if (old_one.octets() == new_one.octets()) {
+      made.has_common = true;
+      presence.note(old_one.address(), true, true);
+      old_one.next();
+      new_one.next();
+    } else if (new_one.at_end() || (!old_one.at_end() && old_one.item() < new_one.item())) {
+      presence.note(old_one.address(), true, false);
+      made.left.push_back(old_one.item());
+      old_one.next();
+    } else {
+      presence.note(new_one.address(), false, true);
+      made.came.push_back(new_one.item());
+      new_one.next();
+    }
+  }
+  presence.settle();
+  return made;
 }
 
 zones::NameContent::List<std::string_view, 2> labels_of(std::string_view packed, const base::IpAddress& address) {

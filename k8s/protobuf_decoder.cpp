@@ -2,7 +2,9 @@
 #include "k8s/protobuf_decoder.hpp"
 
 #include <algorithm>
-#include <protozero/pbf_reader.hpp>
+#include <protozero/exception.hpp>
+#include <protozero/types.hpp>
+#include <protozero/varint.hpp>
 
 #include "k8s/object_draft.hpp"
 
@@ -16,39 +18,57 @@ struct Refusal {
   bool is_malformed = false;
 };
 
-/// Reads one message; next() gives one field after the other.
+/// Reads one message; next() gives one field after the other, with its value.
 class Message {
  public:
-  explicit Message(std::string_view octets) : reader_(octets.data(), octets.size()) {}
+  explicit Message(std::string_view octets) : at_(octets.data()), end_(at_ + octets.size()) {}
 
-  bool next() {
-    if (!is_taken_) reader_.skip();
-    is_taken_ = true;
-    if (!reader_.next()) return false;
-    is_taken_ = false;
+  // An event has hundreds of fields: what is called for each of them costs more than what it does.
+  [[gnu::always_inline]] bool next() {
+    if (at_ == end_) return false;
+    tag_ = varint();
+    if (tag_ < first_tag) throw protozero::invalid_tag_exception();
+    switch (static_cast<protozero::pbf_wire_type>(tag_ & 7)) {
+      case protozero::pbf_wire_type::length_delimited: octets_ = take(varint()); break;
+      case protozero::pbf_wire_type::varint: number_ = static_cast<std::int64_t>(varint()); break;
+      case protozero::pbf_wire_type::fixed64: take(8); break;
+      case protozero::pbf_wire_type::fixed32: take(4); break;
+      default: throw protozero::unknown_pbf_wire_type_exception();
+    }
     return true;
   }
   /// The field is this one, and octets: a string or a message.
   bool is_octets(std::uint32_t number) const {
-    return reader_.tag() == number && reader_.wire_type() == protozero::pbf_wire_type::length_delimited;
+    return tag_ == (std::uint64_t{number} << 3 | static_cast<unsigned>(protozero::pbf_wire_type::length_delimited));
   }
   /// The field is this one, and a number or boolean.
   bool is_number(std::uint32_t number) const {
-    return reader_.tag() == number && reader_.wire_type() == protozero::pbf_wire_type::varint;
+    return tag_ == (std::uint64_t{number} << 3 | static_cast<unsigned>(protozero::pbf_wire_type::varint));
   }
-  std::string_view octets() {
-    is_taken_ = true;
-    const protozero::data_view view = reader_.get_view();
-    return {view.data(), view.size()};
-  }
-  std::int64_t number() {
-    is_taken_ = true;
-    return reader_.get_int64();  // an int32 is sent with its sign extended
-  }
+  std::string_view octets() const { return octets_; }
+  /// An int32 is sent with its sign extended.
+  std::int64_t number() const { return number_; }
 
  private:
-  protozero::pbf_reader reader_;
-  bool is_taken_ = true;  // or there is no field yet
+  static constexpr std::uint64_t first_tag = 1 << 3;  // of field 1
+
+  [[gnu::always_inline]] std::uint64_t varint() {
+    // Nearly all: numbers of fields up to 15, and what is shorter than 128 octets.
+    if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) return static_cast<unsigned char>(*at_++);
+    return protozero::decode_varint(&at_, end_);
+  }
+  [[gnu::always_inline]] std::string_view take(std::uint64_t octets) {
+    if (octets > static_cast<std::size_t>(end_ - at_)) throw protozero::end_of_buffer_exception();
+    const std::string_view taken(at_, octets);
+    at_ += octets;
+    return taken;
+  }
+
+  const char* at_;
+  const char* end_;
+  std::uint64_t tag_ = 0;  // the field's number and its wire type
+  std::string_view octets_;
+  std::int64_t number_ = 0;
 };
 
 /// An entry of a map of strings.
@@ -151,18 +171,17 @@ void read_service(std::string_view octets, ObjectDraft& draft) {
 }
 
 void read_endpoint(std::string_view octets, ObjectDraft& draft) {
-  Endpoint made;
+  Endpoint& made = draft.begin_endpoint();
   for (Message endpoint(octets); endpoint.next();) {
     if (endpoint.is_octets(1)) {
-      const std::string_view address = endpoint.octets();
-      if (!draft.slice_is_of_host_names()) draft.add_address(address, made.addresses);
+      draft.add_endpoint_address(endpoint.octets(), made);
     } else if (endpoint.is_octets(2)) {
       for (Message conditions(endpoint.octets()); conditions.next();) {
         if (conditions.is_number(1)) made.ready = conditions.number() != 0;
       }
     } else if (endpoint.is_octets(3)) {
       draft.set_endpoint_hostname(endpoint.octets(), made);
-    } else if (endpoint.is_octets(4)) {
+    } else if (draft.wanted.pod_names && endpoint.is_octets(4)) {
       std::string_view kind, name;
       for (Message reference(endpoint.octets()); reference.next();) {
         if (reference.is_octets(1)) {
@@ -172,18 +191,24 @@ void read_endpoint(std::string_view octets, ObjectDraft& draft) {
         }
       }
       ObjectDraft::set_endpoint_target(kind, name, made);
-    } else if (endpoint.is_octets(7)) {
+    } else if (draft.wanted.topology_zones && endpoint.is_octets(7)) {
       draft.set_endpoint_zone(endpoint.octets(), made);
     }
   }
-  draft.add_endpoint(std::move(made));
+  draft.finish_endpoint();
 }
+
+// The API server admits no more; empty ones of a malformed message take no room.
+constexpr std::size_t slice_endpoints_max = 1000;
 
 void read_slice(std::string_view octets, ObjectDraft& draft) {
   // The type stands behind the endpoints that it is about.
+  std::size_t endpoints = 0;
   for (Message slice(octets); slice.next();) {
+    if (slice.is_octets(2)) ++endpoints;
     if (slice.is_octets(4)) draft.set_address_type(slice.octets());
   }
+  draft.slice_endpoints.reserve(std::min(endpoints, slice_endpoints_max));
   for (Message slice(octets); slice.next();) {
     if (slice.is_octets(1)) {
       read_metadata(slice.octets(), draft.metadata);
@@ -214,8 +239,8 @@ void read_metadata_of(std::string_view octets, MetadataDraft& draft) {
   }
 }
 
-DecodedObject read_object(Kind kind, std::string_view octets) {
-  ObjectDraft draft(kind);
+void read_object(Kind kind, WantedFields wanted, std::string_view octets, DecodedObject& decoded) {
+  ObjectDraft draft(kind, wanted);
   switch (kind) {
     case Kind::kNamespace: read_metadata_of(octets, draft.metadata); break;
     case Kind::service: read_service(octets, draft); break;
@@ -223,9 +248,7 @@ DecodedObject read_object(Kind kind, std::string_view octets) {
     case Kind::pod: read_pod(octets, draft); break;
     case Kind::service_import: throw Refusal{"a custom resource in protobuf", true};
   }
-  auto decoded = draft.finish();
-  if (!decoded) throw Refusal{decoded.error()};
-  return std::move(*decoded);
+  if (const auto finished = draft.finish(decoded); !finished) throw Refusal{finished.error()};
 }
 
 ApiStatus read_status(std::string_view octets) {  // Status
@@ -268,27 +291,28 @@ struct Wrapped {
   std::string_view kind, raw;
 };
 
-/// Runs `read()` and turns what it raises into text.
-template <typename Read>
-auto run(Read&& read) -> std::expected<decltype(read()), DecodeFault> {
+/// Has `read(made)` fill a new one, and turns what it raises into text.
+template <typename Made, typename Read>
+std::expected<Made, DecodeFault> run(Read&& read) {
+  std::expected<Made, DecodeFault> made;
   try {
-    return read();
+    read(*made);
   } catch (const Refusal& refusal) {
-    return std::unexpected(DecodeFault{refusal.text, refusal.is_malformed});
+    made = std::unexpected(DecodeFault{refusal.text, refusal.is_malformed});
   } catch (const protozero::exception& error) {
-    return std::unexpected(DecodeFault{std::string("protobuf: ") + error.what(), true});
+    made = std::unexpected(DecodeFault{std::string("protobuf: ") + error.what(), true});
   }
+  return made;
 }
 
 }  // namespace
 
 std::expected<DecodedObject, DecodeFault> ProtobufDecoder::object(std::string& octets) {
-  return run([&] { return read_object(kind_, octets); });
+  return run<DecodedObject>([&](DecodedObject& decoded) { read_object(kind_, wanted_, octets, decoded); });
 }
 
 std::expected<WatchEvent, DecodeFault> ProtobufDecoder::event(std::string& octets) {
-  return run([&] {
-    WatchEvent event;
+  return run<WatchEvent>([&](WatchEvent& event) {
     std::string_view type, extension;
     for (Message message(octets); message.next();) {
       if (message.is_octets(1)) {
@@ -306,7 +330,7 @@ std::expected<WatchEvent, DecodeFault> ProtobufDecoder::event(std::string& octet
     if (event.type == WatchEvent::Type::error) {
       event.status = read_status(object.raw);
     } else if (event.type == WatchEvent::Type::added_or_modified) {
-      event.object = read_object(kind_, object.raw);
+      read_object(kind_, wanted_, object.raw, event.object);
       event.resource_version = event.object.resource_version;
     } else {
       MetadataDraft metadata;
@@ -315,13 +339,11 @@ std::expected<WatchEvent, DecodeFault> ProtobufDecoder::event(std::string& octet
       if (event.type == WatchEvent::Type::deleted && event.object.key.name.empty())
         throw Refusal{"metadata.name is missing"};
     }
-    return event;
   });
 }
 
 std::expected<ListMetadata, DecodeFault> ProtobufDecoder::list_metadata(std::string& octets) {
-  return run([&] {
-    ListMetadata made;
+  return run<ListMetadata>([&](ListMetadata& made) {
     for (Message metadata(octets); metadata.next();) {
       if (metadata.is_octets(2)) {
         made.resource_version = metadata.octets();
@@ -331,15 +353,14 @@ std::expected<ListMetadata, DecodeFault> ProtobufDecoder::list_metadata(std::str
         if (made.continue_token.size() > continue_token_octets_max) throw Refusal{"continue is too long"};
       }
     }
-    return made;
   });
 }
 
 std::optional<ApiStatus> decode_protobuf_status(std::string_view octets) {
-  auto status = run([&] {
+  auto status = run<ApiStatus>([&](ApiStatus& made) {
     const Wrapped object(octets);
     if (object.kind != "Status") throw Refusal{"no Status"};
-    return read_status(object.raw);
+    made = read_status(object.raw);
   });
   if (!status) return std::nullopt;
   return std::move(*status);

@@ -24,7 +24,7 @@ inline constexpr std::string_view protobuf_magic("k8s\0", 4);
 
 class ProtobufDecoder final : public ObjectDecoder {
  public:
-  explicit ProtobufDecoder(Kind kind) : kind_(kind) {}
+  explicit ProtobufDecoder(Kind kind, WantedFields wanted = {}) : kind_(kind), wanted_(wanted) {}
 
   /// The message of the kind itself, as lists hold it.
   std::expected<DecodedObject, DecodeFault> object(std::string& octets) override;
@@ -35,6 +35,7 @@ class ProtobufDecoder final : public ObjectDecoder {
 
  private:
   Kind kind_;
+  WantedFields wanted_;
 };
 
 /// Nothing if the octets are no wrapped Status.

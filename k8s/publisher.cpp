@@ -264,9 +264,10 @@ ProgrammingDurations Publisher::programming_durations() const {
 void Publisher::run(std::stop_token stop) {
   using Clock = std::chrono::steady_clock;
   const base::ReaderThread reader;
+  const std::stop_callback wake(stop, [this] { store_.ask_for_drain(); });
   Clock::time_point not_before = Clock::now();
   while (store_.wait_for_changes(stop)) {
-    std::this_thread::sleep_until(std::max(Clock::now() + linger, not_before));
+    std::this_thread::sleep_until(not_before);
     const auto begin = Clock::now();
     publish_pending();
     const auto end = Clock::now();

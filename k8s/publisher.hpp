@@ -1,10 +1,9 @@
 // Brings what changed in the object store into the table that the query path reads.
 //
-// One thread sleeps until something changes, waits a moment for what belongs to it, and rebuilds the names that the
-// changes touch: a change in a quiet cluster is visible within a millisecond. A name whose content is the same stays as
-// it is. While changes keep coming they gather for a millisecond, and when a batch took long (a list of the whole
-// cluster, a Service of thousands of endpoints) for as long as that, up to gather_max, so that publishing takes at most
-// half a core.
+// One thread sleeps until something changes and rebuilds the names that the changes touch, at once: a change in a quiet
+// cluster is visible within a millisecond. A name whose content is the same stays as it is. While changes keep coming
+// they gather for a millisecond, and when a batch took long (a list of the whole cluster, a Service of thousands of
+// endpoints) for as long as that, up to gather_max, so that publishing takes at most half a core.
 //
 // Threads: start(), stop() and flush() on any thread that is not the publisher's own; the hook runs on the publisher's.
 //   The store and the table outlive the publisher, and nobody else writes to the table.
@@ -51,8 +50,6 @@ struct PublisherOptions {
 
 class Publisher {
  public:
-  /// Changes come in small groups (a Pod leaves one slice and enters another); one wake-up serves them all.
-  static constexpr std::chrono::microseconds linger{200};
   /// From the beginning of one batch to that of the next.
   static constexpr std::chrono::milliseconds gather_min{1};
   static constexpr std::chrono::milliseconds gather_max{20};

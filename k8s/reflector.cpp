@@ -58,8 +58,8 @@ std::string percent_encoded(std::string_view text) {
 
 /// What to resume from. The kinds that we read have numbers for versions (KEP-5504), and 0 would mean "any".
 bool is_usable_version(std::string_view version) {
-  return version.find_first_not_of("0123456789") == std::string_view::npos &&
-         version.find_first_not_of('0') != std::string_view::npos;
+  return std::ranges::all_of(version, [](char c) { return c >= '0' && c <= '9'; }) &&
+         std::ranges::any_of(version, [](char c) { return c != '0'; });
 }
 
 bool is_expired(int code, std::string_view reason) { return code == 410 || reason == "Expired" || reason == "Gone"; }
@@ -86,7 +86,7 @@ class Reflector::Intake {
  public:
   explicit Intake(Reflector& reflector) : reflector_(reflector) {}
 
-  void put(DecodedObject decoded) {
+  void put(DecodedObject&& decoded) {
     if (decoded.odd_parts > 0) {
       reflector_.note_oddity(Oddity::part, decoded.odd_parts,
                              "left out: ports or addresses of " + decoded.key.namespace_name + "/" + decoded.key.name);
@@ -113,11 +113,12 @@ class Reflector::ListReader final : public BodySink, private ListStream::Handler
 
   void begin(int, std::string_view content_type) noexcept override {
     const WireFormat format = reflector_.note_answer(content_type);
-    decoder_ = make_decoder(format, reflector_.options_.kind);
+    decoder_ = make_decoder(format, reflector_.options_.kind, reflector_.options_.wanted);
     stream_ = make_list_stream(format, *this);
   }
 
   bool take(std::string_view piece) noexcept override {
+    const Burst burst(reflector_.sink_);
     if (!stream_->feed(piece)) malformed_ = true;
     return !malformed_;
   }
@@ -182,11 +183,12 @@ class Reflector::WatchReader final : public BodySink, private WatchStream::Handl
 
   void begin(int, std::string_view content_type) noexcept override {
     const WireFormat format = reflector_.note_answer(content_type);
-    decoder_ = make_decoder(format, reflector_.options_.kind);
+    decoder_ = make_decoder(format, reflector_.options_.kind, reflector_.options_.wanted);
     stream_ = make_watch_stream(format, *this);
   }
 
   bool take(std::string_view piece) noexcept override {
+    const Burst burst(reflector_.sink_);
     const std::uint64_t before = stream_->oversized_events();
     const bool more = stream_->feed(piece);
     if (stream_->oversized_events() != before)

@@ -38,6 +38,7 @@ struct ReflectorOptions {
   Kind kind = Kind::service;
   std::string label_selector;  // empty: all objects
   std::string field_selector;
+  WantedFields wanted;  // of endpoints
   base::LogFunction log;
 
   bool streaming_lists = true;  // ask for them; see above

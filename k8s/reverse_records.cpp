@@ -1,6 +1,7 @@
 #include "k8s/reverse_records.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "k8s/service_records.hpp"
@@ -10,24 +11,30 @@ namespace fairlead::k8s {
 
 namespace {
 
-void append_label(std::string& name, std::string_view label) {
-  name += static_cast<char>(label.size());
-  name += label;
+char* write_label(char* at, std::string_view label) {
+  *at++ = static_cast<char>(label.size());
+  std::memcpy(at, label.data(), label.size());
+  return at + label.size();
 }
 
-// A name for each owner, in their order; those too long for `zone` do not exist.
+// A name for each owner, in their order, in place of what is there; those too long for `zone` do not exist.
 bool fill_targets(std::span<const AddressOwner> owners, dns::NameView zone, zones::NameContent& content) {
-  for (const auto& owner : owners) {
-    if (content.ptrs.size() == ptrs_max) break;
-    if (!is_label(owner.service_name) || !is_label(owner.namespace_name)) continue;
-    std::string target;
-    target.reserve(3 + owner.endpoint_label.size() + owner.service_name.size() + owner.namespace_name.size());
-    if (!owner.endpoint_label.empty()) append_label(target, owner.endpoint_label);
-    append_label(target, owner.service_name);
-    append_label(target, owner.namespace_name);
-    if (target.size() + zone.size() <= dns::name_octets_max) content.ptrs.push_back(std::move(target));
+  std::size_t count = 0;
+  for (const auto& [namespace_name, service_name, endpoint_label] : owners) {
+    if (count == ptrs_max) break;
+    if (!is_label(service_name) || !is_label(namespace_name)) continue;
+    const std::size_t endpoint_octets = endpoint_label.empty() ? 0 : 1 + endpoint_label.size();
+    const std::size_t octets = endpoint_octets + 1 + service_name.size() + 1 + namespace_name.size();
+    if (octets + zone.size() > dns::name_octets_max) continue;
+    std::string& target = count < content.ptrs.size() ? content.ptrs[count] : content.ptrs.emplace_back();
+    ++count;
+    target.resize(octets);
+    char* at = target.data();
+    if (endpoint_octets > 0) at = write_label(at, endpoint_label);
+    write_label(write_label(at, service_name), namespace_name);
   }
-  return !content.ptrs.empty();
+  content.ptrs.resize(count);
+  return count > 0;
 }
 
 }  // namespace
@@ -92,7 +99,8 @@ ReverseKey reverse_key(const base::IpAddress& address) { return ReversePrefix(ad
 std::vector<ReversePrefix> ReverseNonTerminals::add(const base::IpAddress& address) {
   std::vector<ReversePrefix> appeared;
   for (auto above = ReversePrefix(address).parent(); above; above = above->parent()) {
-    if (++children_[*above] > 1) break;
+    if (last_ == nullptr || last_->first != *above) last_ = &*children_.try_emplace(*above).first;
+    if (++last_->second > 1) break;
     appeared.push_back(*above);
   }
   std::ranges::reverse(appeared);
@@ -101,6 +109,7 @@ std::vector<ReversePrefix> ReverseNonTerminals::add(const base::IpAddress& addre
 
 std::vector<ReversePrefix> ReverseNonTerminals::remove(const base::IpAddress& address) {
   std::vector<ReversePrefix> vanished;
+  last_ = nullptr;
   for (auto above = ReversePrefix(address).parent(); above; above = above->parent()) {
     const auto found = children_.find(*above);
     if (found == children_.end()) break;

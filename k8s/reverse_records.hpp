@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "k8s/objects.hpp"
@@ -34,9 +35,9 @@ struct AddressOwner {
   friend auto operator<=>(const AddressOwner&, const AddressOwner&) = default;
 };
 
-/// Puts what the reverse name has into `content`, which is as new: the one Service whose ClusterIP it is, or else an
-/// endpoint name for each Service. False when there is no owner. The targets are relative to `ptr_zone`, svc.<zone>.
-/// Sorts `owners`.
+/// Puts what the reverse name has into the `ptrs` of `content` in place of what is there, with their room: the one
+/// Service whose ClusterIP it is, or else an endpoint name for each Service. False when there is no owner. The targets
+/// are relative to `ptr_zone`, svc.<zone>. Sorts `owners`.
 bool fill_reverse(std::span<AddressOwner> owners, dns::NameView ptr_zone, zones::NameContent& content);
 
 /// The same for the reverse name of an external address: a name for each Service, "<service>.<namespace>" in `zone`, to
@@ -78,6 +79,10 @@ ReverseKey reverse_key(const base::IpAddress& address);
 /// change looks at one level in the common case.
 class ReverseNonTerminals {
  public:
+  ReverseNonTerminals() = default;
+  ReverseNonTerminals(const ReverseNonTerminals&) = delete;
+  ReverseNonTerminals& operator=(const ReverseNonTerminals&) = delete;
+
   /// A reverse name that was not there before. The non-terminals that begin to exist, uppermost first.
   std::vector<ReversePrefix> add(const base::IpAddress& address);
   /// A reverse name that was there. The non-terminals that cease to exist, lowest first.
@@ -89,6 +94,7 @@ class ReverseNonTerminals {
     std::size_t operator()(const ReversePrefix& prefix) const { return prefix.hash(); }
   };
   std::unordered_map<ReversePrefix, std::uint16_t, Hash> children_;  // at most 256 each
+  std::pair<const ReversePrefix, std::uint16_t>* last_ = nullptr;    // that add() used: addresses come in their order
 };
 
 }  // namespace fairlead::k8s

@@ -1,11 +1,13 @@
 #include "k8s/service_records.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <ranges>
 #include <tuple>
 #include <utility>
 
+#include "zones/base/decimal_octet.hpp"
 #include "zones/base/sort_unique.hpp"
 
 namespace fairlead::k8s {
@@ -36,22 +38,6 @@ std::strong_ordering compare_ignoring_case(std::string_view a, std::string_view 
     }
   }
   return a.size() <=> b.size();
-}
-
-// An endpoint's label and the cluster behind it; also of an item.
-struct Name {
-  std::string_view label, cluster;
-};
-
-template <typename A, typename B>
-std::strong_ordering compare_names(const A& a, const B& b) {
-  if (const auto order = compare_ignoring_case(a.label, b.label); order != 0) return order;
-  return compare_ignoring_case(a.cluster, b.cluster);
-}
-
-template <typename A, typename B>
-bool are_same_name(const A& a, const B& b) {
-  return a.label.size() == b.label.size() && a.cluster.size() == b.cluster.size() && compare_names(a, b) == 0;
 }
 
 void append_label(std::string& name, std::string_view label) {
@@ -115,10 +101,31 @@ std::string_view own_label(const Endpoint& endpoint, const RecordOptions& option
   return {};
 }
 
-std::string dashed_address(const base::IpAddress& address) {
-  std::string label = address.to_dashed_string();
-  if (label.ends_with('-')) label += '0';
-  return label;
+DashedAddress::DashedAddress(const base::IpAddress& address) {
+  char* at = octets_.data();
+  if (address.is_v4()) {
+    for (const std::uint8_t octet : address.octets()) {
+      at = base::write_decimal(octet, at);
+      *at++ = '-';
+    }
+    --at;
+  } else {
+    at = std::ranges::copy(address.to_dashed_string(), at).out;
+    if (at[-1] == '-') *at++ = '0';
+  }
+  size_ = static_cast<std::uint8_t>(at - octets_.data());
+}
+
+std::optional<base::IpAddress> parse_dashed_address(std::string_view label) {
+  // Host names, and what is too long, are told apart at once.
+  std::array<char, 48> text;
+  if (label.size() > text.size() || !label.contains('-')) return std::nullopt;
+  for (const char separator : {'.', ':'}) {
+    std::ranges::transform(label, text.begin(), [&](char c) { return c == '-' ? separator : c; });
+    const auto address = base::IpAddress::parse({text.data(), label.size()});
+    if (address && DashedAddress(*address) == label) return address;
+  }
+  return std::nullopt;
 }
 
 std::optional<dns::DomainName> external_target(std::string_view external_name) {
@@ -139,7 +146,7 @@ std::string service_suffix(const ObjectKey& key) {
 ReadySlice ready_slice(const EndpointSlice& slice, const RecordOptions& options) {
   ReadySlice ready{.ports = slice.ports, .addresses = {}};
   if (options.clusterset) ready.source_cluster = slice.source_cluster;
-  std::ranges::sort(ready.ports, {}, [](const EndpointPort& p) { return std::tie(p.name, p.protocol, p.port); });
+  std::ranges::sort(ready.ports);
   ready.addresses.reserve(slice.endpoints.size());
   for (const auto& endpoint : slice.endpoints) {
     if (!endpoint.ready) continue;
@@ -171,16 +178,30 @@ std::optional<std::string> zonal_name(std::string_view topology_zone) {
   return name.append(zonal_branch);
 }
 
-void append_endpoint_names(const ReadySlice& slice, const ReadyAddress& address, std::vector<std::string>& names) {
+std::string addressed_name(const base::IpAddress& address) {
   std::string name;
-  append_label(name, address.label.empty() ? dashed_address(address.address) : to_lower(address.label));
-  if (!slice.source_cluster.empty()) {
-    std::string cluster;
-    append_label(cluster, to_lower(slice.source_cluster));
-    name += cluster;
-    names.push_back(std::move(cluster));
+  append_label(name, DashedAddress(address));
+  return name;
+}
+
+void append_endpoint_names(std::string_view cluster, const ReadyAddress& address, ServiceNames& names) {
+  if (address.label.empty() && cluster.empty()) {
+    names.addressed.push_back(address.address);
+    return;
   }
-  names.push_back(std::move(name));
+  std::string name;
+  if (address.label.empty()) {
+    name = addressed_name(address.address);
+  } else {
+    append_label(name, to_lower(address.label));
+  }
+  if (!cluster.empty()) {
+    std::string above;
+    append_label(above, to_lower(cluster));
+    name += above;
+    names.others.push_back(std::move(above));
+  }
+  names.others.push_back(std::move(name));
 }
 
 void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names) {
@@ -195,14 +216,14 @@ void append_zonal_names(const ReadySlice& slice, std::vector<std::string>& names
 }
 
 void append_possible_names(const Service* service, std::span<const ReadySlice> slices, bool zonal,
-                           std::vector<std::string>& names) {
-  names.emplace_back();
-  if (zonal) names.emplace_back(zonal_branch);
-  if (service != nullptr) append_port_names(service->ports, names);
+                           ServiceNames& names) {
+  names.others.emplace_back();
+  if (zonal) names.others.emplace_back(zonal_branch);
+  if (service != nullptr) append_port_names(service->ports, names.others);
   for (const auto& slice : slices) {
-    append_port_names(slice.ports, names);
-    if (zonal) append_zonal_names(slice, names);
-    for (const auto& address : slice.addresses) append_endpoint_names(slice, address, names);
+    append_port_names(slice.ports, names.others);
+    if (zonal) append_zonal_names(slice, names.others);
+    for (const auto& address : slice.addresses) append_endpoint_names(slice.source_cluster, address, names);
   }
 }
 
@@ -212,19 +233,82 @@ ServiceRecords::ServiceRecords(const Service& service, std::span<const ReadySlic
       options_(options),
       suffix_(service_suffix(service.key)),
       all_offers_(offers_of([](const EndpointPort&) { return true; })) {
-  std::size_t count = 0;
-  for (const auto& slice : slices) count += slice.addresses.size();
-  items_.reserve(count);
-  for (std::uint32_t i = 0; i < slices.size(); ++i) {
-    for (const auto& [address, label, topology_zone] : slices[i].addresses) {
-      items_.push_back({label.empty() ? dashed_address(address) : std::string(label), address, i, topology_zone,
-                        slices[i].source_cluster});
+  for (const auto& slice : slices) {
+    addresses_ += slice.addresses.size();
+    is_plain_ &= slice.source_cluster.empty();
+    const base::IpAddress* last = nullptr;
+    for (const auto& [address, label, topology_zone] : slice.addresses) {
+      is_plain_ &= label.empty() && (last == nullptr || *last < address);
+      last = &address;
     }
   }
-  std::ranges::sort(items_, [](const Item& a, const Item& b) {
-    if (const auto order = compare_names(a, b); order != 0) return order < 0;
-    return std::tie(a.label, a.cluster, a.address, a.slice) < std::tie(b.label, b.cluster, b.address, b.slice);
+}
+
+void ServiceRecords::expect(std::size_t names) { sorts_at_once_ = names > unsorted_lookups_max; }
+
+ServiceRecords::Start::Start(std::string_view label) {
+  std::array<std::uint64_t, 2> words{};
+  std::memcpy(words.data(), label.data(), std::min(label.size(), sizeof words));
+  for (auto& word : words) {
+    word = dns::to_lower_each(word);
+    if (std::endian::native == std::endian::little) word = __builtin_bswap64(word);
+  }
+  first = words[0];
+  second = words[1];
+}
+
+std::strong_ordering ServiceRecords::compare(const Item& item, Start start, std::string_view label,
+                                             std::string_view cluster) const {
+  if (const auto order = item.start <=> start; order != 0) return order;
+  const bool are_whole = label.size() <= sizeof start && item.label.size() == label.size();
+  if (!are_whole) {
+    if (const auto order = compare_ignoring_case(item.label, label); order != 0) return order;
+  }
+  return compare_ignoring_case(cluster_of(item), cluster);
+}
+
+const ServiceRecords::Item* ServiceRecords::end_of_name(const Item* first, const Item* end) const {
+  auto last = first + 1;
+  while (last != end && compare(*last, *first) == 0) ++last;
+  return last;
+}
+
+void ServiceRecords::sort(Items& items) const {
+  if (items.size() < 2) return;
+  std::ranges::sort(items, [&](const Item& a, const Item& b) {
+    if (const auto order = compare(a, b); order != 0) return order < 0;
+    return std::tie(a.label, slices_[a.slice].source_cluster, a.from->address, a.slice) <
+           std::tie(b.label, slices_[b.slice].source_cluster, b.from->address, b.slice);
   });
+}
+
+const ServiceRecords::Items& ServiceRecords::items() const {
+  if (!items_.empty() || addresses_ == 0) return items_;
+  items_.reserve(addresses_);
+  dashed_.reserve(addresses_);
+  for (std::uint32_t i = 0; i < slices_.size(); ++i) {
+    for (const auto& from : slices_[i].addresses) {
+      const std::string_view label = from.label.empty() ? dashed_.emplace_back(from.address) : from.label;
+      items_.push_back({.start = Start(label), .label = label, .from = &from, .slice = i});
+    }
+  }
+  sort(items_);
+  return items_;
+}
+
+void ServiceRecords::find_named(std::string_view label, std::string_view cluster, Items& found) const {
+  const auto address_of_label = parse_dashed_address(label);
+  for (std::uint32_t i = 0; i < slices_.size(); ++i) {
+    if (compare_ignoring_case(slices_[i].source_cluster, cluster) != 0) continue;
+    for (const auto& from : slices_[i].addresses) {
+      const bool is_named =
+          from.label.empty() ? from.address == address_of_label : compare_ignoring_case(from.label, label) == 0;
+      if (!is_named) continue;
+      // A label that is the form of an address is that to the letter.
+      found.push_back({.start = {}, .label = from.label.empty() ? label : from.label, .from = &from, .slice = i});
+    }
+  }
+  sort(found);
 }
 
 bool ServiceRecords::fill(std::string_view name, zones::NameContent& content) const {
@@ -238,7 +322,7 @@ bool ServiceRecords::fill(std::string_view name, zones::NameContent& content) co
   if (name.ends_with(zonal_branch)) return fill_topology_zone(name, content);
 
   // Without endpoints there is nothing to be ignored for: `noendpoints` does not look at them.
-  const bool is_empty = items_.empty() && !options_.no_endpoints;
+  const bool is_empty = addresses_ == 0 && !options_.no_endpoints;
   if (is_empty && (service_.headless || options_.ignore_empty_services)) return false;
 
   const std::string_view first = name.substr(1, static_cast<unsigned char>(name[0]));
@@ -254,11 +338,11 @@ bool ServiceRecords::fill(std::string_view name, zones::NameContent& content) co
 }
 
 bool ServiceRecords::fill_service(zones::NameContent& content) const {
-  const bool is_empty = items_.empty() && !options_.no_endpoints;
+  const bool is_empty = addresses_ == 0 && !options_.no_endpoints;
   if (is_empty && (service_.headless || options_.ignore_empty_services)) {
     content.presence = zones::Presence::no_ready_endpoints;
   } else if (service_.headless) {
-    add_endpoints(items_, all_offers_, content);
+    add_endpoints(items(), all_offers_, content);
   } else {
     add_cluster_ips([](const ServicePort&) { return true; }, content);
   }
@@ -268,21 +352,44 @@ bool ServiceRecords::fill_service(zones::NameContent& content) const {
 bool ServiceRecords::fill_endpoint(std::string_view label, std::string_view cluster,
                                    zones::NameContent& content) const {
   if (options_.no_endpoints) return false;
-  const Name name{label, cluster};
-  // Names are asked for in their order, nearly: mostly it is the item behind those of the last name.
-  auto first = items_.begin() + static_cast<std::ptrdiff_t>(next_item_);
-  if (first == items_.end() || !are_same_name(*first, name)) {
-    first = std::ranges::lower_bound(
-        items_, name, [](const Name& a, const Name& b) { return compare_names(a, b) < 0; },
-        [](const Item& item) { return Name{item.label, item.cluster}; });
+  if (items_.empty() && !sorts_at_once_ && unsorted_lookups_ < unsorted_lookups_max) {
+    ++unsorted_lookups_;
+    Items found;
+    find_named(label, cluster, found);
+    if (found.empty()) return false;
+    add_endpoints(found, all_offers_, content);
+  } else {
+    const Items& all = items();
+    const Start start(label);
+    const Item* const end = all.data() + all.size();
+    const Item* const first = std::ranges::partition_point(
+        all.data(), end, [&](const Item& item) { return compare(item, start, label, cluster) < 0; });
+    if (first == end || compare(*first, start, label, cluster) != 0) return false;
+    add_endpoints({first, end_of_name(first, end)}, all_offers_, content);
   }
-  auto end = first;
-  while (end != items_.end() && are_same_name(*end, name)) ++end;
-  if (first == end) return false;
-  next_item_ = static_cast<std::size_t>(end - items_.begin());
-  add_endpoints({first, end}, all_offers_, content);
   // As CoreDNS: the endpoints behind a ClusterIP can be asked for, but are not listed.
   content.in_transfers = service_.headless;
+  return true;
+}
+
+bool ServiceRecords::fill_addressed(const base::IpAddress& address, std::string_view label,
+                                    zones::NameContent& content) const {
+  if (!is_plain_ || options_.clusterset || service_.type == Service::Type::external_name) {
+    std::string name;
+    append_label(name, label);
+    return fill(name, content);
+  }
+  if (options_.no_endpoints) return false;
+  zones::NameContent::List<Item, 2> places;
+  for (std::uint32_t i = 0; i < slices_.size(); ++i) {
+    const auto& all = slices_[i].addresses;
+    const auto from = std::ranges::lower_bound(all, address, {}, &ReadyAddress::address);
+    if (from == all.end() || from->address != address) continue;
+    places.push_back({.start = {}, .label = label, .from = &*from, .slice = i});
+  }
+  if (places.empty()) return false;
+  add_endpoints({places.data(), places.size()}, all_offers_, content);
+  content.in_transfers = service_.headless;  // as in fill_endpoint()
   return true;
 }
 
@@ -294,9 +401,15 @@ bool ServiceRecords::fill_port(std::string_view port, std::string_view protocol,
     return true;
   }
   const auto selects = [&](const EndpointPort& p) { return is_port(p, port, protocol); };
-  std::vector<Item> carrying;
-  for (const auto& item : items_) {
-    if (std::ranges::any_of(slices_[item.slice].ports, selects)) carrying.push_back(item);
+  const auto carries = [&](const ReadySlice& slice) { return std::ranges::any_of(slice.ports, selects); };
+  if (std::ranges::all_of(slices_, carries)) {
+    if (addresses_ == 0) return false;
+    add_endpoints(items(), offers_of(selects), content);
+    return true;
+  }
+  Items carrying;
+  for (const auto& item : items()) {
+    if (carries(slices_[item.slice])) carrying.push_back(item);
   }
   if (carrying.empty()) return false;
   add_endpoints(carrying, offers_of(selects), content);
@@ -307,11 +420,12 @@ bool ServiceRecords::fill_port(std::string_view port, std::string_view protocol,
 bool ServiceRecords::fill_topology_zone(std::string_view name, zones::NameContent& content) const {
   if (!options_.zonal || !service_.headless) return false;
   if (name == zonal_branch) return true;
-  std::vector<Item> within;
+  Items within;
   std::string_view last;  // neighbours mostly share their zone
   bool is_within = false;
-  for (const auto& item : items_) {
-    if (item.topology_zone != last) is_within = zonal_name(last = item.topology_zone) == name;
+  for (const auto& item : items()) {
+    const std::string_view topology_zone = item.from->topology_zone;
+    if (topology_zone != last) is_within = zonal_name(last = topology_zone) == name;
     if (is_within) within.push_back(item);
   }
   if (within.empty()) return false;
@@ -341,8 +455,8 @@ void ServiceRecords::add_cluster_ips(Selects selects, zones::NameContent& conten
 }
 
 template <typename Selects>
-std::vector<ServiceRecords::Offer> ServiceRecords::offers_of(Selects selects) const {
-  std::vector<Offer> offers(slices_.size());
+ServiceRecords::Offers ServiceRecords::offers_of(Selects selects) const {
+  Offers offers(slices_.size());
   for (std::size_t i = 0; i < slices_.size(); ++i) {
     for (const auto& port : slices_[i].ports) {
       if (!selects(port)) continue;
@@ -355,35 +469,47 @@ std::vector<ServiceRecords::Offer> ServiceRecords::offers_of(Selects selects) co
   return offers;
 }
 
-void ServiceRecords::add_endpoints(std::span<const Item> items, std::span<const Offer> offers,
+void ServiceRecords::add_endpoint(std::span<const Item> places, const Offers& offers,
+                                  zones::NameContent& content) const {
+  const Item& first = places.front();
+  std::span<const std::uint16_t> ports(offers[first.slice].ports.data(), offers[first.slice].ports.size());
+  std::vector<std::uint16_t> several;
+  if (places.size() > 1) {
+    for (const Item& place : places) {
+      const auto& more = offers[place.slice].ports;
+      several.insert(several.end(), more.begin(), more.end());
+    }
+    sort_unique(several);
+    ports = several;
+  }
+  if (ports.empty() || content.srvs.size() + ports.size() > addresses_max) return;
+  for (const auto port : ports) {
+    content.srvs.push_back({.port = port, .target = static_cast<std::uint16_t>(content.targets.size())});
+  }
+  auto& target = content.targets.emplace_back();
+  target.label = first.label;
+  if (!cluster_of(first).empty()) target.parent = cluster_of(first);
+  for (const Item& place : places) {
+    if (offers[place.slice].ports.empty()) continue;
+    if (target.addresses.size() < addresses_max) target.addresses.push_back(place.from->address);
+  }
+  sort_unique(target.addresses);
+}
+
+void ServiceRecords::add_endpoints(std::span<const Item> items, const Offers& offers,
                                    zones::NameContent& content) const {
   std::size_t pairs = 0;
-  content.targets.reserve(std::min(items.size(), addresses_max));
-  content.addresses.reserve(std::min(items.size(), addresses_max));
-  std::vector<std::uint16_t> ports;  // of the target at hand
-  for (auto item = items.begin(); item != items.end();) {
-    const auto end =
-        std::find_if(item + 1, items.end(), [&](const Item& other) { return !are_same_name(other, *item); });
-    auto& target = content.targets.emplace_back();
-    target.label = item->label;
-    target.parent = item->cluster;
-    ports.clear();
-    for (; item != end; ++item) {
-      const Offer& offer = offers[item->slice];
-      pairs += offer.count;
-      if (content.addresses.size() < addresses_max) content.addresses.push_back(item->address);
-      if (offer.ports.empty()) continue;
-      if (target.addresses.size() < addresses_max) target.addresses.push_back(item->address);
-      ports.insert(ports.end(), offer.ports.begin(), offer.ports.end());
-    }
-    sort_unique(ports);
-    if (ports.empty() || content.srvs.size() + ports.size() > addresses_max) {
-      content.targets.pop_back();
-      continue;
-    }
-    sort_unique(target.addresses);
-    for (const auto port : ports) {
-      content.srvs.push_back({.port = port, .target = static_cast<std::uint16_t>(content.targets.size() - 1)});
+  if (items.size() > 1) {
+    content.targets.reserve(std::min(items.size(), addresses_max));
+    content.addresses.reserve(std::min(items.size(), addresses_max));
+  }
+  const Item* const end = items.data() + items.size();
+  for (const Item* first = items.data(); first != end;) {
+    const Item* const last = end_of_name(first, end);
+    add_endpoint({first, last}, offers, content);
+    for (; first != last; ++first) {
+      pairs += offers[first->slice].count;
+      if (content.addresses.size() < addresses_max) content.addresses.push_back(first->from->address);
     }
   }
   sort_unique(content.addresses);
@@ -394,7 +520,9 @@ void ServiceRecords::add_endpoints(std::span<const Item> items, std::span<const 
 }
 
 bool ServiceRecords::has_cluster(std::string_view id) const {
-  return std::ranges::any_of(items_, [&](const Item& item) { return compare_ignoring_case(item.cluster, id) == 0; });
+  return std::ranges::any_of(slices_, [&](const ReadySlice& slice) {
+    return !slice.addresses.empty() && compare_ignoring_case(slice.source_cluster, id) == 0;
+  });
 }
 
 bool ServiceRecords::has_port_of(std::string_view protocol) const {

@@ -127,7 +127,7 @@ bool ObjectStore::restore(const StoredObject& object) {
       if (!is_namespace_label(object.namespace_name) || !is_label(object.service_name)) return false;
       if (!is_canonical(unpack_slice(object.packed), object.packed, of_clusterset)) return false;
       const ObjectKey owner{std::string(object.namespace_name), std::string(object.service_name)};
-      const std::scoped_lock lock(mutex_);
+      const Change change(*this);
       put_slice(owner.namespace_name + '/' + std::string(object.name), owner, std::string(object.packed));
       return true;
     }
@@ -137,7 +137,7 @@ bool ObjectStore::restore(const StoredObject& object) {
           !address || !options_.pods) {
         return false;
       }
-      const std::scoped_lock lock(mutex_);
+      const Change change(*this);
       const auto outcome = pods_.restore(std::string(object.namespace_name), *address);
       if (outcome == PodStore::Outcome::changed) mark();
       return outcome != PodStore::Outcome::left_out;

@@ -14,6 +14,14 @@ class TeeSink final : public ObjectSink {
   /// Both outlive the tee.
   TeeSink(ObjectSink& first, ObjectSink& second) : first_(first), second_(second) {}
 
+  void begin_burst() override {
+    first_.begin_burst();
+    second_.begin_burst();
+  }
+  void end_burst() override {
+    first_.end_burst();
+    second_.end_burst();
+  }
   void begin_list(Kind kind) override {
     first_.begin_list(kind);
     second_.begin_list(kind);

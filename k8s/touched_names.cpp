@@ -1,6 +1,7 @@
 // Which names a change of an object touches, and what a drain makes of them: the side of the ObjectStore towards names.
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
 #include <utility>
 
@@ -16,30 +17,15 @@ namespace {
 using base::sort_unique;
 
 std::string label_name(const ReadyAddress& address) {
-  std::string name(1, '\0');
-  name += address.label.empty() ? dashed_address(address.address) : to_lower(address.label);
-  name[0] = static_cast<char>(name.size() - 1);
-  return name;
-}
-
-std::vector<base::IpAddress> distinct_addresses(const ReadySlice& slice) {
-  std::vector<base::IpAddress> addresses;
-  addresses.reserve(slice.addresses.size());
-  for (const auto& item : slice.addresses) {
-    if (addresses.empty() || addresses.back() != item.address) addresses.push_back(item.address);  // they are sorted
-  }
-  return addresses;
+  if (address.label.empty()) return addressed_name(address.address);
+  return static_cast<char>(address.label.size()) + to_lower(address.label);
 }
 
 // What is in one sorted list and not in the other.
-template <typename T>
-std::vector<T> difference(const std::vector<T>& a, const std::vector<T>& b) {
-  // A change is of an endpoint or two among up to a thousand.
-  const auto [first_a, first_b] = std::ranges::mismatch(a, b);
-  auto last_a = a.end();
-  for (auto last_b = b.end(); last_a != first_a && last_b != first_b && last_a[-1] == last_b[-1]; --last_b) --last_a;
-  std::vector<T> only;
-  std::set_difference(first_a, last_a, first_b, b.end(), std::back_inserter(only));
+std::vector<base::IpAddress> only_in(const std::vector<base::IpAddress>& one,
+                                     const std::vector<base::IpAddress>& other) {
+  std::vector<base::IpAddress> only;
+  std::ranges::set_difference(one, other, std::back_inserter(only));
   return only;
 }
 
@@ -92,7 +78,7 @@ std::vector<base::IpAddress> ObjectStore::reverse_addresses(const Service& servi
 
 void ObjectStore::mark() {
   if (!oldest_change_) oldest_change_ = std::chrono::steady_clock::now();
-  if (sequence_++ == drained_) changed_.notify_all();
+  if (sequence_++ == drained_) wakes_ = true;
 }
 
 ObjectStore::Touched& ObjectStore::touched(ServiceId id) {
@@ -104,7 +90,7 @@ void ObjectStore::touch(ServiceId id, std::string name) {
   // Slices often come before their Service: names that are not there and do not appear need no look. When the Service
   // becomes visible, all of them are touched.
   if (!is_visible(services_[id]) && !services_[id].is_published) return;
-  touched(id).names.push_back(std::move(name));
+  touched(id).names.others.push_back(std::move(name));
 }
 
 void ObjectStore::touch_ports(ServiceId id, const std::vector<ServicePort>& ports) {
@@ -146,16 +132,16 @@ void ObjectStore::replace_service(ServiceId id, std::string packed) {
       before.headless != after.headless || has_external(before) != has_external(after)) {
     changes.all_names = true;
   }
-  changes.names.emplace_back();
-  append_port_names(before.ports, changes.names);
-  append_port_names(after.ports, changes.names);
+  changes.names.others.emplace_back();
+  append_port_names(before.ports, changes.names.others);
+  append_port_names(after.ports, changes.names.others);
 
   auto old_addresses = reverse_addresses(before);
   auto new_addresses = reverse_addresses(after);
   sort_unique(old_addresses);
   sort_unique(new_addresses);
-  for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id | service_bit);
-  for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id | service_bit);
+  for (const auto& address : only_in(old_addresses, new_addresses)) by_address_.erase(address, id | service_bit);
+  for (const auto& address : only_in(new_addresses, old_addresses)) by_address_.insert(address, id | service_bit);
   // One address may be both inside and outside, and go from one of the two alone.
   if (before.cluster_ips != after.cluster_ips || before.external_ips != after.external_ips) {
     std::ranges::copy(old_addresses, std::back_inserter(touched_addresses_));
@@ -164,18 +150,25 @@ void ObjectStore::replace_service(ServiceId id, std::string packed) {
   if (entry.local_slices > 0) apex_touched_ = true;
 }
 
-void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const ReadySlice& after) {
+void ObjectStore::replace_slice(SliceId id, std::string_view before, std::string_view after) {
   SliceEntry& slice = slices_[id];
   ServiceEntry& service = services_[slice.service];
+  const SliceDifference changes = difference(before, after);
 
   // Names: those of endpoints that came or went, and with other ports those of all, for their SRV records.
-  const bool all_changed = before.ports != after.ports || before.source_cluster != after.source_cluster;
-  const auto left = difference(before.addresses, after.addresses);
-  const auto came = difference(after.addresses, before.addresses);
   if (is_visible(service) || service.is_published) {
-    std::vector<std::string>& names = touched(slice.service).names;
-    for (const auto& address : all_changed ? before.addresses : left) append_endpoint_names(before, address, names);
-    for (const auto& address : all_changed ? after.addresses : came) append_endpoint_names(after, address, names);
+    ServiceNames& names = touched(slice.service).names;
+    const auto touch_all = [&](std::string_view cluster, const auto& addresses) {
+      for (const auto& address : addresses) append_endpoint_names(cluster, address, names);
+    };
+    // A new slice has nothing in common with none.
+    if (changes.has_other_ports && changes.has_common) {
+      touch_all(changes.old_cluster, unpack_slice(before).addresses);
+      touch_all(changes.new_cluster, unpack_slice(after).addresses);
+    } else {
+      touch_all(changes.old_cluster, changes.left);
+      touch_all(changes.new_cluster, changes.came);
+    }
   }
   const bool is_headless = is_headless_service(service.packed);
   // When the whole Service waits to be looked at, it may have been headless when it was published: the names of ports
@@ -183,12 +176,12 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
   const auto pending = touched_services_.find(slice.service);
   if (is_headless || (pending != touched_services_.end() && pending->second.all_names)) {
     touch(slice.service, "");
-    touch_ports(slice.service, before.ports);
-    touch_ports(slice.service, after.ports);
+    touch_ports(slice.service, unpack_ports(before));
+    if (changes.has_other_ports) touch_ports(slice.service, unpack_ports(after));
     if (options_.records.zonal) {
       std::vector<std::string> names;
-      append_zonal_names(before, names);
-      append_zonal_names(after, names);
+      append_zonal_names(unpack_slice(before), names);
+      append_zonal_names(unpack_slice(after), names);
       for (auto& name : names) touch(slice.service, std::move(name));
     }
   } else if (!service.packed.empty() && options_.records.ignore_empty_services) {
@@ -197,19 +190,21 @@ void ObjectStore::replace_slice(SliceId id, const ReadySlice& before, const Read
   }
 
   // Reverse names: those of addresses that came, went or are called something else.
-  const auto new_addresses = distinct_addresses(after);
   if (has_reverse_names()) {
-    for (const auto& item : left) touched_addresses_.push_back(item.address);
-    for (const auto& item : came) touched_addresses_.push_back(item.address);
-    const auto old_addresses = distinct_addresses(before);
-    for (const auto& address : difference(old_addresses, new_addresses)) by_address_.erase(address, id);
-    for (const auto& address : difference(new_addresses, old_addresses)) by_address_.insert(address, id);
+    for (const auto& item : changes.left) touched_addresses_.push_back(item.address);
+    for (const auto& item : changes.came) touched_addresses_.push_back(item.address);
+    for (const auto& address : changes.vanished) by_address_.erase(address, id);
+    for (const auto& address : changes.appeared) by_address_.insert(address, id);
   }
 
+  const auto is_ours = [&](const base::IpAddress& address) {
+    return std::ranges::find(options_.local_addresses, address) != options_.local_addresses.end();
+  };
   const bool was_local = slice.is_local;
-  slice.is_local = std::ranges::any_of(options_.local_addresses, [&](const auto& address) {
-    return std::ranges::binary_search(new_addresses, address);
-  });
+  if (std::ranges::any_of(changes.vanished, is_ours) || std::ranges::any_of(changes.appeared, is_ours)) {
+    slice.is_local = std::ranges::any_of(
+        options_.local_addresses, [&](const base::IpAddress& address) { return !labels_of(after, address).empty(); });
+  }
   service.local_slices += (slice.is_local ? 1 : 0);
   service.local_slices -= (was_local ? 1 : 0);
   if (was_local || slice.is_local) apex_touched_ = true;
@@ -280,54 +275,67 @@ void ObjectStore::drain_service(ServiceId id, Touched& changes, NameWriter& writ
   const bool was_published = std::exchange(entry.is_published, is_shown);
   if (!is_shown && !was_published) return;
 
-  std::vector<std::string> touched_names = std::move(changes.names);
+  ServiceNames names = std::move(changes.names);
   if (changes.all_names) {
-    append_possible_names(service ? &*service : nullptr, slices, options_.records.zonal, touched_names);
+    append_possible_names(service ? &*service : nullptr, slices, options_.records.zonal, names);
   }
-  const auto names = in_order(std::move(touched_names));
+  sort_unique(names.addressed);
+  const auto others = in_order(std::move(names.others));
 
+  // Those of one name after the other, in the same room.
   std::string key;
+  zones::NameContent content;
   const auto write = [&](const auto& records, std::string_view suffix, auto put, std::vector<std::string>& gone) {
-    for (const auto& [place, name] : names) {
-      key.assign(name).append(suffix);
-      zones::NameContent content;
-      if (records && records->fill(name, content)) {
+    const auto write_one = [&](bool is_there) {
+      if (is_there) {
         put(content);
       } else {
         gone.push_back(key);
       }
+      content.clear();
+    };
+    for (const auto& address : names.addressed) {
+      const DashedAddress dashed(address);
+      const std::string_view label = dashed;
+      key.assign(1, static_cast<char>(label.size())).append(label).append(suffix);
+      write_one(records && records->fill_addressed(address, label, content));
+    }
+    for (const auto& [place, name] : others) {
+      key.assign(name).append(suffix);
+      write_one(records && records->fill(name, content));
     }
   };
   std::optional<ServiceRecords> records;
-  if (is_shown) records.emplace(*service, slices, options_.records);
+  if (is_shown) records.emplace(*service, slices, options_.records).expect(names.addressed.size() + others.size());
   write(
       records, to_lower(service_suffix(key_of(entry))),
-      [&](const zones::NameContent& content) { writer.put_forward(key, content); }, erased.names);
+      [&](const zones::NameContent& filled) { writer.put_forward(key, filled); }, erased.names);
   if (!options_.external) return;
   std::optional<ExternalRecords> external;
   if (is_shown) external.emplace(*service, slices, options_.records, *options_.external);
   write(
       external, to_lower(external_suffix(key_of(entry))),
-      [&](const zones::NameContent& content) { writer.put_external(key, content); }, erased.external_names);
+      [&](const zones::NameContent& filled) { writer.put_external(key, filled); }, erased.external_names);
 }
 
 void ObjectStore::drain_addresses(NameWriter& writer, Erased& erased) {
   std::vector<base::IpAddress> addresses = std::exchange(touched_addresses_, {});
   sort_unique(addresses);
   std::vector<AddressOwner> owners;
+  zones::NameContent content, external_content;  // fill_reverse() uses their room again
   for (const auto& address : addresses) {
     owners.clear();
-    const std::string dashed = dashed_address(address);
+    const DashedAddress dashed(address);
     by_address_.for_each_candidate(address, [&](std::uint32_t object) { add_owner(object, address, dashed, owners); });
-    if (zones::NameContent content; ptr_zone_ && fill_reverse(owners, *ptr_zone_, content)) {
+    if (ptr_zone_ && fill_reverse(owners, *ptr_zone_, content)) {
       writer.put_reverse(address, content);
     } else {
       erased.addresses.push_back(address);
     }
     if (!options_.external) continue;
     auto external = external_owners(address);
-    if (zones::NameContent content; fill_external_reverse(external, options_.external->zone, content)) {
-      writer.put_external_reverse(address, content);
+    if (fill_external_reverse(external, options_.external->zone, external_content)) {
+      writer.put_external_reverse(address, external_content);
     } else {
       erased.external_addresses.push_back(address);
     }

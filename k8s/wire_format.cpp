@@ -12,9 +12,9 @@ WireFormat format_of(std::string_view content_type) {
   return content_type.starts_with("application/vnd.kubernetes.protobuf") ? WireFormat::protobuf : WireFormat::json;
 }
 
-std::unique_ptr<ObjectDecoder> make_decoder(WireFormat format, Kind kind) {
-  if (format == WireFormat::protobuf) return std::make_unique<ProtobufDecoder>(kind);
-  return std::make_unique<JsonDecoder>(kind);
+std::unique_ptr<ObjectDecoder> make_decoder(WireFormat format, Kind kind, WantedFields wanted) {
+  if (format == WireFormat::protobuf) return std::make_unique<ProtobufDecoder>(kind, wanted);
+  return std::make_unique<JsonDecoder>(kind, wanted);
 }
 
 std::unique_ptr<ListStream> make_list_stream(WireFormat format, ListStream::Handler& handler) {

@@ -25,7 +25,7 @@ inline constexpr const char* accept_protobuf_watch =
 /// Everything that does not say that it is protobuf is read as JSON, and refused there if it is not.
 WireFormat format_of(std::string_view content_type);
 
-std::unique_ptr<ObjectDecoder> make_decoder(WireFormat format, Kind kind);
+std::unique_ptr<ObjectDecoder> make_decoder(WireFormat format, Kind kind, WantedFields wanted);
 std::unique_ptr<ListStream> make_list_stream(WireFormat format, ListStream::Handler& handler);
 std::unique_ptr<WatchStream> make_watch_stream(WireFormat format, WatchStream::Handler& handler);
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <new>
 #include <type_traits>
 #include <utility>
 
 #include "zones/base/decimal_octet.hpp"
+#include "zones/base/sort_unique.hpp"
 #include "zones/dns/message_writer.hpp"
 
 namespace fairlead::zones {
@@ -135,7 +137,7 @@ std::string_view behind_dashed_address(std::string_view key, std::span<const std
   }
   if (at + 1 != key.size()) return {};
   std::array<std::uint8_t, 4 * 4 + 4> from{};
-  std::ranges::copy(key, from.begin());
+  std::memcpy(from.data(), key.data(), key.size());
   std::array<std::uint8_t, dashed_octets_max> dashed;
   const std::size_t octets = write_dashed_of_key(from.data(), dashed.data());
   const std::string_view target = ptrs.front();
@@ -153,51 +155,71 @@ std::string_view behind_dashed_address(std::string_view key, std::span<const std
 class Family {
  public:
   Family(std::span<const base::IpAddress> addresses, bool v4) {
-    for (const auto& address : addresses) {
-      if (address.is_v4() == v4) selected_.push_back(&address);
+    std::size_t count = 0;
+    bool is_ascending = true;
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      count += addresses[i].is_v4() == v4 ? 1 : 0;
+      is_ascending &= i == 0 || addresses[i - 1] < addresses[i];
     }
-    if (selected_.size() < 2) return;
-    const auto before = [](const auto* a, const auto* b) { return *a < *b; };
-    if (!std::ranges::is_sorted(selected_, before)) std::ranges::sort(selected_, before);
-    const auto repeated = std::ranges::unique(selected_, [](const auto* a, const auto* b) { return *a == *b; });
-    selected_.erase(repeated.begin(), repeated.end());
-    if (selected_.size() > count_max) selected_.resize(count_max);
+    if (count == 0) return;
+    used_ = addresses;
+    // Of most names they are just so, and are not copied.
+    if (count != addresses.size() || !is_ascending) used_ = select(addresses, v4);
+    used_ = used_.first(std::min(used_.size(), count_max));
   }
-  std::size_t size() const { return selected_.size(); }
-  const base::IpAddress& front() const { return *selected_.front(); }
+  Family(const Family&) = delete;
+  Family& operator=(const Family&) = delete;
+
+  std::size_t size() const { return used_.size(); }
+  const base::IpAddress& front() const { return used_.front(); }
   void put_addresses(Packer& out) const {
-    for (const auto* address : selected_) out.put_address(*address);
+    for (const auto& address : used_) out.put_address(address);
   }
-  friend bool operator==(const Family& a, const Family& b) {
-    return std::ranges::equal(a.selected_, b.selected_, [](const auto* x, const auto* y) { return *x == *y; });
-  }
+  friend bool operator==(const Family& a, const Family& b) { return std::ranges::equal(a.used_, b.used_); }
 
  private:
-  NameContent::List<const base::IpAddress*, 4> selected_;
+  std::span<const base::IpAddress> select(std::span<const base::IpAddress> addresses, bool v4) {
+    std::ranges::copy_if(addresses, std::back_inserter(selected_), [&](const auto& a) { return a.is_v4() == v4; });
+    base::sort_unique(selected_);
+    return selected_;
+  }
+
+  std::span<const base::IpAddress> used_;
+  std::vector<base::IpAddress> selected_;
 };
 
-void put_target(Packer& out, const NameContent::Target& target) {
-  const std::string_view label = std::string_view(target.label).substr(0, dns::label_octets_max);
-  const Family a(as_span(target.addresses), true);
-  const Family aaaa(as_span(target.addresses), false);
-  const bool is_one_a = a.size() == 1 && aaaa.size() == 0;
-  const bool has_parent = !label.empty() && !target.parent.empty();
-  if (is_one_a && !has_parent) {
+// A target with a single A address.
+void put_one_a(Packer& out, std::string_view label, std::string_view parent, const base::IpAddress& address) {
+  if (parent.empty()) {
     std::uint8_t dashed[dashed_octets_max];
-    const std::size_t octets = write_dashed(a.front().octets().data(), dashed);
+    const std::size_t octets = write_dashed(address.octets().data(), dashed);
     if (label == std::string_view(reinterpret_cast<const char*>(dashed) + 1, octets - 1)) {
       out.put_u8(dashed_a);
-      a.put_addresses(out);
+      out.put_address(address);
       return;
     }
   }
-  out.put_u8((is_one_a ? one_a : any_addresses) | (has_parent ? two_labels : 0));
+  out.put_u8(one_a | (parent.empty() ? 0 : two_labels));
   out.put_label(label);
-  if (has_parent) out.put_label(std::string_view(target.parent).substr(0, dns::label_octets_max));
-  if (!is_one_a) {
-    out.put_count(a.size());
-    out.put_count(aaaa.size());
+  if (!parent.empty()) out.put_label(parent);
+  out.put_address(address);
+}
+
+void put_target(Packer& out, const NameContent::Target& target) {
+  const std::string_view label = std::string_view(target.label).substr(0, dns::label_octets_max);
+  const std::string_view parent =
+      label.empty() ? std::string_view() : std::string_view(target.parent).substr(0, dns::label_octets_max);
+  if (target.addresses.size() == 1 && target.addresses.front().is_v4()) {
+    return put_one_a(out, label, parent, target.addresses.front());
   }
+  const Family a(as_span(target.addresses), true);
+  const Family aaaa(as_span(target.addresses), false);
+  if (a.size() == 1 && aaaa.size() == 0) return put_one_a(out, label, parent, a.front());
+  out.put_u8(any_addresses | (parent.empty() ? 0 : two_labels));
+  out.put_label(label);
+  if (!parent.empty()) out.put_label(parent);
+  out.put_count(a.size());
+  out.put_count(aaaa.size());
   a.put_addresses(out);
   aaaa.put_addresses(out);
 }
@@ -217,8 +239,11 @@ bool take_label(std::string_view& name, std::string_view label) {
 std::size_t ports_of_grid(std::span<const NameContent::Srv> srvs, std::size_t target_count) {
   if (target_count == 0 || srvs.size() % target_count != 0) return 0;
   const std::size_t ports = srvs.size() / target_count;
-  for (std::size_t i = 0; i < srvs.size(); ++i) {
-    if (srvs[i].target != i / ports || srvs[i].port != srvs[i % ports].port) return 0;
+  auto srv = srvs.begin();
+  for (std::size_t target = 0; target < target_count; ++target) {
+    for (std::size_t port = 0; port < ports; ++port, ++srv) {
+      if (srv->target != target || srv->port != srvs[port].port) return 0;
+    }
   }
   return ports;
 }
@@ -243,7 +268,8 @@ void put_srvs(Packer& out, std::string_view key, const NameContent& content, con
       std::string_view rest = key.substr(key.size() - octets);
       is_self = (labels == 0 || take_label(rest, target.label)) &&
                 (labels <= 1 + target.label.size() || take_label(rest, target.parent)) && rest == suffix &&
-                Family(as_span(target.addresses), true) == a && Family(as_span(target.addresses), false) == aaaa;
+                (target.addresses == content.addresses ||
+                 (Family(as_span(target.addresses), true) == a && Family(as_span(target.addresses), false) == aaaa));
     }
     if (is_self) tail = key.substr(key.size() - octets);
   }
@@ -273,7 +299,43 @@ void put_srvs(Packer& out, std::string_view key, const NameContent& content, con
   for (const auto& target : targets) put_target(out, target);
 }
 
+// Most names with SRV records are those of an IPv4 endpoint: one address, and each record leads to the name itself.
+bool is_plain_endpoint(std::string_view key, const NameContent& content) {
+  if (content.addresses.size() != 1 || content.addresses.front().is_v6() || content.targets.size() != 1) return false;
+  const auto& target = content.targets.front();
+  if (target.addresses.size() != 1 || target.addresses.front() != content.addresses.front()) return false;
+  const std::string_view suffix = content.srv_suffix;
+  if (!is_own_label(target.label) || !target.parent.empty() || content.cname || !content.ptrs.empty()) return false;
+  return !content.srvs.empty() && content.srvs.size() <= count_max &&
+         std::ranges::all_of(as_span(content.srvs), [](const auto& srv) { return srv.target == 0; }) &&
+         key.size() == 1 + target.label.size() + suffix.size() && take_label(key, target.label) && key == suffix;
+}
+
+// The body that would come of looking at each part of it.
+void put_plain_endpoint(Packer& out, std::string_view key, const NameContent& content) {
+  out.put_text(key);
+  out.put_u8(1);
+  out.put_address(content.addresses.front());
+  out.put_u8(grid | self_target | suffix_in_key);
+  out.put_u8(0);  // the whole key
+  out.put_count(content.srv_weight);
+  out.put_count(content.srvs.size());
+  for (const auto& srv : content.srvs) out.put_u16(srv.port);
+}
+
 }  // namespace
+
+void NameContent::clear() {
+  presence = Presence::exists;
+  in_transfers = true;
+  addresses.clear();
+  srv_weight = 0;
+  srv_suffix.clear();
+  targets.clear();
+  srvs.clear();
+  cname.reset();
+  ptrs.clear();
+}
 
 bool operator==(const NameContent& a, const NameContent& b) {
   const auto same_target = [](const NameContent::Target& x, const NameContent::Target& y) {
@@ -289,6 +351,12 @@ bool operator==(const NameContent& a, const NameContent& b) {
 }
 
 bool operator==(const NameEntry& a, const NameEntry& b) {
+  // A change of the addresses is the usual one, and shows before all targets of SRV records are walked over.
+  const auto a_addresses = a.a_addresses(), b_addresses = b.a_addresses();
+  if (a_addresses.size() != b_addresses.size() ||
+      (!a_addresses.empty() && std::memcmp(a_addresses.data(), b_addresses.data(), a_addresses.size()) != 0)) {
+    return false;
+  }
   const std::size_t octets = a.octets();
   return octets == b.octets() && std::memcmp(&a, &b, octets) == 0;
 }
@@ -300,55 +368,63 @@ NameEntry::Pointer NameEntry::make(std::string_view key, const NameContent& cont
   static_assert(sizeof(NameEntry) == 4 && alignof(NameEntry) == 1, "the body follows without a gap");
 
   if (key.size() > key_octets_max) return nullptr;
-  const Family a(as_span(content.addresses), true);
-  const Family aaaa(as_span(content.addresses), false);
-  const bool has_suffix = content.srv_suffix.size() <= key_octets_max;
-  const std::size_t target_count = has_suffix ? std::min(content.targets.size(), count_max) : 0;
-  auto srvs = as_span(content.srvs);
-  std::vector<NameContent::Srv> valid;
-  const auto is_valid = [&](const auto& srv) { return srv.target < target_count; };
-  if (!std::ranges::all_of(srvs, is_valid)) {
-    std::ranges::copy_if(srvs, std::back_inserter(valid), is_valid);
-    srvs = valid;
-  }
-  srvs = srvs.first(std::min(srvs.size(), count_max));
-
   std::uint8_t flags = content.presence == Presence::no_ready_endpoints ? no_ready : 0;
   if (!content.in_transfers) flags |= not_in_transfers;
   Packer body(packed_octets_max(key.size(), content));
-  body.put_text(key);
-  if (a.size() > 0) {
-    flags |= some_a;
-    body.put_count(a.size());
-    a.put_addresses(body);
-  }
-  if (aaaa.size() > 0) {
-    flags |= some_aaaa;
-    body.put_count(aaaa.size());
-    aaaa.put_addresses(body);
-  }
-  if (content.cname) {
-    flags |= some_names | names_are_cname;
-    const auto name = content.cname->view().wire();
-    body.put_count(name.size());
-    body.put_octets(name);
-  } else if (const std::string_view two_labels = behind_dashed_address(key, as_span(content.ptrs));
-             !two_labels.empty()) {
-    flags |= some_names | ptr_is_dashed;
-    body.put_text(two_labels);
-  } else if (!content.ptrs.empty()) {
-    flags |= some_names;
-    std::size_t octets = 0;
-    for (const auto& name : content.ptrs) octets += name.size() + 1;
-    body.put_count(octets);
-    for (const auto& name : content.ptrs) {
-      body.put_text(name);
-      body.put_u8(0);
+  const auto put_parts = [&] {
+    const Family a(as_span(content.addresses), true);
+    const Family aaaa(as_span(content.addresses), false);
+    const bool has_suffix = content.srv_suffix.size() <= key_octets_max;
+    const std::size_t target_count = has_suffix ? std::min(content.targets.size(), count_max) : 0;
+    auto srvs = as_span(content.srvs);
+    std::vector<NameContent::Srv> valid;
+    const auto is_valid = [&](const auto& srv) { return srv.target < target_count; };
+    if (!std::ranges::all_of(srvs, is_valid)) {
+      std::ranges::copy_if(srvs, std::back_inserter(valid), is_valid);
+      srvs = valid;
     }
-  }
-  if (!srvs.empty()) {
-    flags |= some_srv;
-    put_srvs(body, key, content, a, aaaa, srvs, target_count);
+    srvs = srvs.first(std::min(srvs.size(), count_max));
+
+    body.put_text(key);
+    if (a.size() > 0) {
+      flags |= some_a;
+      body.put_count(a.size());
+      a.put_addresses(body);
+    }
+    if (aaaa.size() > 0) {
+      flags |= some_aaaa;
+      body.put_count(aaaa.size());
+      aaaa.put_addresses(body);
+    }
+    if (content.cname) {
+      flags |= some_names | names_are_cname;
+      const auto name = content.cname->view().wire();
+      body.put_count(name.size());
+      body.put_octets(name);
+    } else if (const std::string_view two_labels = behind_dashed_address(key, as_span(content.ptrs));
+               !two_labels.empty()) {
+      flags |= some_names | ptr_is_dashed;
+      body.put_text(two_labels);
+    } else if (!content.ptrs.empty()) {
+      flags |= some_names;
+      std::size_t octets = 0;
+      for (const auto& name : content.ptrs) octets += name.size() + 1;
+      body.put_count(octets);
+      for (const auto& name : content.ptrs) {
+        body.put_text(name);
+        body.put_u8(0);
+      }
+    }
+    if (!srvs.empty()) {
+      flags |= some_srv;
+      put_srvs(body, key, content, a, aaaa, srvs, target_count);
+    }
+  };
+  if (is_plain_endpoint(key, content)) {
+    flags |= some_a | some_srv;
+    put_plain_endpoint(body, key, content);
+  } else {
+    put_parts();
   }
 
   const auto packed = body.packed();

@@ -74,6 +74,9 @@ struct NameContent {
   std::optional<dns::DomainName> cname;  // absolute
   List<std::string, 1> ptrs;             // wire labels without root, at least one, relative to the zone of their table
 
+  /// As new, but with the room that it has: one that is filled again and again allocates nothing for most names.
+  void clear();
+
   friend bool operator==(const NameContent&, const NameContent&);
 };
 

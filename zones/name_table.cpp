@@ -12,6 +12,7 @@ namespace {
 
 // A reload may hold several tables for some seconds, so one begins small.
 constexpr std::size_t cells_min = 64;
+constexpr std::size_t small_cells = 128 * 1024;  // 1 MB
 
 // A cell: free, a mark, or an entry's address below 16 bits of its hash.
 using Cell = std::uint64_t;
@@ -138,8 +139,9 @@ void NameTable::put(NameEntry::Pointer entry, const Key& key) {
   cells[takes_mark ? first_mark : found].store(fresh, std::memory_order_release);
   if (takes_mark) --marks_;
   ++size_;
-  // Above three quarters, runs become long; a table that is full would have no end of a run at all.
-  if ((size_ + marks_) * 4 > cells.count * 3) resize(size_ * 2);
+  // Above three quarters, runs become long; a table that is full would have no end of a run at all. Small ones grow in
+  // larger steps, because each hashes all names again.
+  if ((size_ + marks_) * 4 > cells.count * 3) resize(size_ * (cells.count < small_cells ? 3 : 2));
 }
 
 bool NameTable::erase(std::string_view key) {

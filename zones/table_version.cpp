@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <mutex>
+#include <utility>
 
 #include "zones/base/published.hpp"
 #include "zones/name_entry.hpp"
@@ -11,10 +12,6 @@ namespace fairlead::zones {
 namespace {
 
 using Entries = std::vector<NameEntry*>;
-
-void free_later(NameEntry* entry) {
-  base::reclaim_later(entry, [](void* object) { NameEntry::Deleter{}(static_cast<NameEntry*>(object)); });
-}
 
 void free_later(Entries entries) {
   if (entries.empty()) return;
@@ -76,6 +73,7 @@ VersionKeeper::~VersionKeeper() {
     state_->holds.clear();
     left = state_->take_free();
   }
+  left.insert(left.end(), unheld_.begin(), unheld_.end());
   free_later(std::move(left));
 }
 
@@ -89,7 +87,13 @@ std::shared_ptr<const VersionHold> VersionKeeper::hold() {
 
 void VersionKeeper::retire(NameEntry* entry) {
   // Only this thread makes holds, so one that is missed here has just ended.
-  if (!state_->is_held.load(std::memory_order_relaxed)) return free_later(entry);
+  if (!state_->is_held.load(std::memory_order_relaxed)) {
+    unheld_.push_back(entry);
+    unheld_octets_ += entry->octets();
+    if (unheld_octets_ < unheld_octets_max) return;
+    unheld_octets_ = 0;
+    return free_later(std::exchange(unheld_, {}));
+  }
   Entries free;
   {
     const std::scoped_lock lock(state_->mutex);

@@ -7,7 +7,8 @@
 //
 // Threads: the keeper belongs to the table's writing thread; a hold is released on any thread that holds a
 //   base::ReaderThread. Entries of a version are read inside a ReadSection in which is_lost() was false.
-// Limits: retired_octets_max of entries that nobody but versions needs; the oldest version goes first.
+// Limits: retired_octets_max of entries that nobody but versions needs; the oldest version goes first. Besides,
+//   unheld_octets_max of entries that nobody needs.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,9 @@ class NameEntry;
 /// Replaced entries kept for versions, of one table. A cluster that changes 1,000 endpoints a second retires about
 /// 100 kB a second: enough for a transfer of two minutes.
 inline constexpr std::size_t retired_octets_max = 16 * 1024 * 1024;
+
+/// What no version needs is freed that many octets at a time: each round wakes the thread that waits for readers.
+inline constexpr std::size_t unheld_octets_max = 64 * 1024;
 
 class VersionHold {
  public:
@@ -59,15 +63,18 @@ class VersionKeeper {
 
   /// From now on, what is retired is kept for this hold.
   std::shared_ptr<const VersionHold> hold();
-  /// Takes over an entry that the table no longer has, and frees it when no reader can have it.
+  /// Takes over an entry that the table no longer has, and frees it, with others, when no reader can have it.
   void retire(NameEntry* entry);
 
-  /// Octets kept now; for tests.
+  /// Octets kept for versions, and those that wait to be freed; for tests.
   std::size_t octets() const;
+  std::size_t unheld_octets() const { return unheld_octets_; }
 
  private:
   const std::shared_ptr<VersionHold::State> state_;
   const std::size_t octets_max_;
+  std::vector<NameEntry*> unheld_;  // to be freed
+  std::size_t unheld_octets_ = 0;
 };
 
 }  // namespace fairlead::zones

@@ -12,18 +12,29 @@ namespace {
 // IPv4 is read and written here: a batch of changes does so for every endpoint of the Services that it touches, and the
 // C library prints through its formatted output.
 
+/// More than 9 for what is no digit.
+unsigned digit_at(const char* at, const char* end) {
+  return at == end ? 10 : static_cast<unsigned char>(*at) - unsigned{'0'};
+}
+
 bool parse_v4(std::string_view text, std::span<std::uint8_t, 4> octets) {
   const char* at = text.data();
   const char* const end = at + text.size();
   for (std::size_t i = 0; i < 4; ++i) {
     if (i > 0 && (at == end || *at++ != '.')) return false;
-    const char* const begin = at;
-    unsigned value = 0;
-    for (; at != end && at - begin < 3 && *at >= '0' && *at <= '9'; ++at) {
-      value = value * 10 + static_cast<unsigned>(*at - '0');
+    unsigned value = digit_at(at, end);
+    if (value > 9) return false;
+    ++at;
+    // Nothing behind a zero: some would read the rest as octal.
+    if (unsigned digit; value > 0 && (digit = digit_at(at, end)) <= 9) {
+      value = value * 10 + digit;
+      ++at;
+      if ((digit = digit_at(at, end)) <= 9) {
+        value = value * 10 + digit;
+        ++at;
+      }
     }
-    // No leading zeros: some would read them as octal.
-    if (at == begin || value > 255 || (at - begin > 1 && *begin == '0')) return false;
+    if (value > 255) return false;
     octets[i] = static_cast<std::uint8_t>(value);
   }
   return at == end;
@@ -40,12 +51,6 @@ std::string print_v4(std::span<const std::uint8_t> octets, char separator) {
 }
 
 }  // namespace
-
-IpAddress IpAddress::v4(std::span<const std::uint8_t, 4> octets) {
-  IpAddress address;
-  std::ranges::copy(octets, address.octets_.begin());
-  return address;
-}
 
 IpAddress IpAddress::v6(std::span<const std::uint8_t, 16> octets) {
   IpAddress address;

@@ -21,7 +21,11 @@ namespace fairlead::base {
 class IpAddress {
  public:
   IpAddress() = default;
-  static IpAddress v4(std::span<const std::uint8_t, 4> octets);
+  static IpAddress v4(std::span<const std::uint8_t, 4> octets) {
+    IpAddress address;
+    std::memcpy(address.octets_.data(), octets.data(), octets.size());
+    return address;
+  }
   static IpAddress v6(std::span<const std::uint8_t, 16> octets);
   static std::optional<IpAddress> parse(std::string_view text);
 

@@ -17,18 +17,6 @@ Word load_word(const std::uint8_t* at) {
   return word;
 }
 
-// Each of the octets as to_lower() gives it.
-Word to_lower_word(Word word) {
-  constexpr Word each = 0x0101010101010101;
-  constexpr Word high_bits = each * 0x80;
-  const Word low_bits = word & ~high_bits;
-  // The high bit of each octet's sum is set from 'A' on, and from behind 'Z' on; no sum reaches the next octet.
-  const Word from_a = low_bits + each * (0x80 - 'A');
-  const Word behind_z = low_bits + each * (0x80 - 'Z' - 1);
-  const Word is_upper = from_a & ~behind_z & ~word & high_bits;
-  return word | is_upper >> 2;  // 0x80 becomes 0x20
-}
-
 // The offset of the word behind the one at `at`. The last one ends where the octets end, so it may repeat some that
 // were done before: less work than to go on octet by octet.
 std::size_t next_word(std::size_t at, std::size_t size) { return std::min(at + word_octets, size - word_octets); }
@@ -38,7 +26,7 @@ bool equal_ignoring_case(const std::uint8_t* a, const std::uint8_t* b, std::size
     return std::equal(a, a + size, b, [](std::uint8_t x, std::uint8_t y) { return to_lower(x) == to_lower(y); });
   }
   for (std::size_t at = 0;; at = next_word(at, size)) {
-    if (to_lower_word(load_word(a + at)) != to_lower_word(load_word(b + at))) return false;
+    if (to_lower_each(load_word(a + at)) != to_lower_each(load_word(b + at))) return false;
     if (at == size - word_octets) return true;
   }
 }
@@ -100,7 +88,7 @@ void NameView::copy_lower(std::uint8_t* to) const {
     return;
   }
   for (std::size_t at = 0;; at = next_word(at, size_)) {
-    const Word lower = to_lower_word(load_word(data_ + at));
+    const Word lower = to_lower_each(load_word(data_ + at));
     std::memcpy(to + at, &lower, word_octets);
     if (at == size_ - word_octets) return;
   }

@@ -39,6 +39,18 @@ constexpr std::uint8_t to_lower(std::uint8_t octet) {
   return octet >= 'A' && octet <= 'Z' ? static_cast<std::uint8_t>(octet + 0x20) : octet;
 }
 
+/// Each of eight octets as to_lower() gives it.
+constexpr std::uint64_t to_lower_each(std::uint64_t word) {
+  constexpr std::uint64_t each = 0x0101010101010101;
+  constexpr std::uint64_t high_bits = each * 0x80;
+  const std::uint64_t low_bits = word & ~high_bits;
+  // The high bit of each octet's sum is set from 'A' on, and from behind 'Z' on; no sum reaches the next octet.
+  const std::uint64_t from_a = low_bits + each * (0x80 - 'A');
+  const std::uint64_t behind_z = low_bits + each * (0x80 - 'Z' - 1);
+  const std::uint64_t is_upper = from_a & ~behind_z & ~word & high_bits;
+  return word | is_upper >> 2;  // 0x80 becomes 0x20
+}
+
 /// A valid name kept by someone else. Cheap to copy.
 class NameView {
  public:

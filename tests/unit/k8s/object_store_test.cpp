@@ -94,7 +94,9 @@ class World {
       Endpoint one;
       one.addresses.push_back(ip());
       one.ready = below(4) != 0;
-      if (below(3) == 0) one.hostname = below(2) == 0 ? "pod-0" : "pod-1";
+      // Some that differ in case alone, and some that look like the address of another.
+      if (below(3) == 0)
+        one.hostname = std::vector<std::string>{"pod-0", "pod-1", "POD-1", "10-0-0-1", "fd00--1"}[below(5)];
       one.zone = std::vector<std::string>{"", "Z1", "z1", "a.z2", "not..asked"}[below(5)];
       if (below(3) == 0) one.target_ref_name = "target-" + std::to_string(below(2));
       made.endpoints.push_back(std::move(one));

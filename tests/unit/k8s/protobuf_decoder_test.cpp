@@ -209,6 +209,32 @@ TEST_CASE("JSON and protobuf give the same objects") {
   CHECK(std::get<EndpointSlice>(read->content).last_change == sys_days(year(2026) / 1 / 2) + 3h + 4min + 5s + 250ms);
 }
 
+TEST_CASE("Pod names and topology zones that nobody wants are passed over, and nothing else") {
+  const auto without = [](std::string text, std::string_view field) {
+    for (std::size_t at = 0; (at = text.find(field, at)) != std::string::npos;) {
+      at += field.size();
+      text.erase(at, text.find(' ', at) - at);
+    }
+    return text;
+  };
+  for (const Row& row : table()) {
+    if (row.kind != Kind::endpoint_slice) continue;
+    CAPTURE(row.what);
+    const std::string json = row.object.dump(), octets = message_of(row.kind, row.object);
+    const auto read = [&](WantedFields wanted) {
+      std::string text = json, message = octets;
+      const std::string one = print(JsonDecoder(row.kind, wanted).object(text));
+      CHECK(print(ProtobufDecoder(row.kind, wanted).object(message)) == one);
+      return one;
+    };
+    const std::string all = read({});
+    CHECK(read({.pod_names = false, .topology_zones = true}) == without(all, "pod="));
+    // A zone that is too long is no odd part of a slice when nobody looks at it.
+    const std::string neither = read({.pod_names = false, .topology_zones = false});
+    CHECK(without(neither, "odd=") == without(without(without(all, "pod="), "zone="), "odd="));
+  }
+}
+
 TEST_CASE("a time of change that the clock cannot hold is none") {
   for (const char* time : {"9298-01-02T03:04:05Z", "2262-01-01T00:00:00Z", "1969-12-31T23:59:59Z"}) {
     std::string octets = message_of(

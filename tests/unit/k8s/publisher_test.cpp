@@ -191,6 +191,30 @@ TEST_CASE("the publisher's thread publishes within milliseconds, sleeps when idl
   CHECK(f.batches[0].published - f.batches[0].oldest_change < std::chrono::seconds(2));
 }
 
+TEST_CASE("a sleeping publisher is woken at the end of a burst") {
+  Fixture f;
+  f.publisher.start();
+  // It may be awake when a burst begins, and publishes what is there then: once in many times it is not.
+  bool waited = false;
+  for (int i = 0; i < 50 && !waited; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    const std::uint64_t before = f.publisher.names();
+    {
+      const Burst outer(f.store);
+      {
+        const Burst inner(f.store);
+        f.store.upsert(Namespace{"first" + std::to_string(i)});
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      waited = f.publisher.names() == before;
+      f.store.upsert(Namespace{"second" + std::to_string(i)});
+    }
+    REQUIRE(f.publisher.flush(patience));
+    CHECK(f.publisher.names() == before + 2);
+  }
+  CHECK(waited);
+}
+
 TEST_CASE("the publisher stops while events keep coming") {
   Fixture f;
   f.publisher.start();

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -58,16 +59,27 @@ class Journal {
 
 class RecordingSink final : public ObjectSink {
  public:
+  void begin_burst() override { ++bursts_; }
+  void end_burst() override { --bursts_; }
   void begin_list(Kind) override { journal.add("begin"); }
   void end_list(Kind) override { journal.add("end"); }
   void abort_list(Kind) override { journal.add("abort"); }
-  void upsert(Namespace object) override { journal.add("put " + object.name); }
-  void upsert(Service object) override { journal.add("put " + object.key.name); }
-  void upsert(EndpointSlice object) override { journal.add("put " + object.key.name); }
-  void upsert(Pod object) override { journal.add("put " + object.key.name); }
-  void upsert(ServiceImport object) override { journal.add("put " + object.key.name); }
-  void remove(Kind, const ObjectKey& key) override { journal.add("remove " + key.name); }
+  void upsert(Namespace object) override { take("put " + object.name); }
+  void upsert(Service object) override { take("put " + object.key.name); }
+  void upsert(EndpointSlice object) override { take("put " + object.key.name); }
+  void upsert(Pod object) override { take("put " + object.key.name); }
+  void upsert(ServiceImport object) override { take("put " + object.key.name); }
+  void remove(Kind, const ObjectKey& key) override { take("remove " + key.name); }
+
   Journal journal;
+  std::atomic<int> outside_of_bursts = 0;
+
+ private:
+  void take(std::string line) {
+    if (bursts_ == 0) ++outside_of_bursts;
+    journal.add(std::move(line));
+  }
+  std::atomic<int> bursts_ = 0;
 };
 
 /// A reflector of Services against a server that plays one act for each request, in order; then it holds.
@@ -205,6 +217,7 @@ TEST_CASE("events are put and removed as they come, and a broken watch resumes b
                watch({event("ADDED", "b", "21")}, Then::end), watch({event("ADDED", "c", "22")})});
   REQUIRE(stage.events().wait_for_line("put c"));
   CHECK(stage.events().lines() == Lines{"begin", "put a", "end", "put a", "remove a", "put b", "put c"});
+  CHECK(stage.sink.outside_of_bursts == 0);
   const Lines targets = stage.targets.lines();
   CHECK(targets[1].ends_with("resourceVersion=7"));
   CHECK(targets[2].ends_with("resourceVersion=20"));

@@ -201,10 +201,10 @@ TEST_CASE("an endpoint is named by host name, by Pod name when wanted, or by its
   CHECK(own_label(endpoint({"10.1.0.5"}, "", std::string(64, 'p')), pod_names).empty());
   CHECK(own_label(endpoint({"10.1.0.5"}, "", "pod.with.dots"), pod_names).empty());
 
-  CHECK(dashed_address(address("10.1.0.5")) == "10-1-0-5");
-  CHECK(dashed_address(address("fd00::1")) == "fd00--1");
-  CHECK(dashed_address(address("fd00::")) == "fd00--0");
-  CHECK(dashed_address(address("::ffff:10.0.0.1")) == "--ffff-10-0-0-1");
+  CHECK(std::string_view(DashedAddress(address("10.1.0.5"))) == "10-1-0-5");
+  CHECK(std::string_view(DashedAddress(address("fd00::1"))) == "fd00--1");
+  CHECK(std::string_view(DashedAddress(address("fd00::"))) == "fd00--0");
+  CHECK(std::string_view(DashedAddress(address("::ffff:10.0.0.1"))) == "--ffff-10-0-0-1");
 }
 
 TEST_CASE("zonal names are those of the topology zones that have ready endpoints, of headless Services alone") {
@@ -430,4 +430,82 @@ TEST_CASE("what a message cannot hold is left out") {
   CHECK(table.names.at("big.default.svc").addresses.size() == addresses_max);
   CHECK(table.names.at("big.default.svc").srvs.size() == addresses_max);
   CHECK(table.names.contains("10-1-19-249.big.default.svc"));
+}
+
+TEST_CASE("a name looked up alone is what it is among all others") {
+  const std::vector<EndpointPort> ports{{"http", Protocol::tcp, 8080}};
+  const auto address = [](std::string_view text) { return *base::IpAddress::parse(text); };
+  std::vector<ReadySlice> slices(2);
+  slices[0] = {.ports = ports, .addresses = {{address("10.0.0.1"), ""}, {address("10.0.0.2"), "WEB-0"}}};
+  // The same label with and without its name's case, in another slice, and one that looks like an address.
+  slices[1] = {.ports = ports,
+               .addresses = {{address("10.0.0.1"), ""},
+                             {address("10.0.0.3"), "web-0"},
+                             {address("10.0.0.4"), "10-0-0-1"},
+                             {address("fd00::"), ""},
+                             {address("fd00::a"), ""}}};
+  for (const bool headless : {false, true}) {
+    Service service = cluster_ip_service("default/web", {"10.96.0.1"}, {{"http", Protocol::tcp, 80}});
+    service.headless = headless;
+    const RecordOptions options;
+    ServiceNames possible;
+    append_possible_names(&service, slices, false, possible);
+    std::vector<std::string> names = possible.others;
+    for (const auto& addressed : possible.addressed) names.push_back(addressed_name(addressed));
+    names.emplace_back(
+        "\x08"
+        "10-0-0-9");
+    names.emplace_back(
+        "\x09"
+        "10-0-0-01");
+    names.emplace_back(
+        "\x05"
+        "fd00-");
+    const ServiceRecords together(service, slices, options);
+    zones::NameContent ignored;
+    for (int i = 0; i < 8; ++i) together.fill("\x01x", ignored);  // enough lookups to have all sorted
+    for (const auto& name : names) {
+      zones::NameContent alone, among;
+      const bool is_there = ServiceRecords(service, slices, options).fill(name, alone);
+      CHECK_MESSAGE(is_there == together.fill(name, among), name);
+      const auto one = zones::NameEntry::make(name + service_suffix(service.key), alone, 5);
+      const auto other = zones::NameEntry::make(name + service_suffix(service.key), among, 5);
+      REQUIRE((one != nullptr && other != nullptr));
+      CHECK_MESSAGE(*one == *other, name);
+    }
+  }
+}
+
+TEST_CASE("an endpoint that goes by its address is the same asked for by that or by its name") {
+  const std::vector<EndpointPort> http{{"http", Protocol::tcp, 8080}}, sql{{"sql", Protocol::tcp, 5432}};
+  const auto plain = [](std::vector<EndpointPort> ports, std::initializer_list<const char*> texts) {
+    ReadySlice made{.ports = std::move(ports), .addresses = {}};
+    for (const char* text : texts) made.addresses.push_back({address(text), ""});
+    return made;
+  };
+  std::vector<ReadySlice> named{plain(http, {"10.0.0.1", "10.0.0.2"})};
+  named[0].addresses.push_back({address("10.0.0.3"), "10-0-0-1"});
+  const std::vector<ReadySlice> all_slices[] = {
+      {plain(http, {"10.0.0.1", "10.0.0.2", "fd00::1"}), plain(sql, {"10.0.0.2"}), plain({}, {"10.0.0.1"})},
+      {plain(http, {"10.0.0.2", "10.0.0.1"})},  // not in order, as the octets of a snapshot may be
+      {plain(http, {"10.0.0.1", "10.0.0.1"})},
+      named,
+      {},
+  };
+  for (const auto& slices : all_slices) {
+    for (const Service& service : {cluster_ip_service("default/web", {"10.96.0.1"}), headless_service("default/web"),
+                                   external_service("default/web", "www.example.com")}) {
+      for (const bool no_endpoints : {false, true}) {
+        const RecordOptions options{.no_endpoints = no_endpoints, .zone = {}};
+        const ServiceRecords records(service, slices, options);
+        for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9", "fd00::1"}) {
+          CAPTURE(text);
+          zones::NameContent by_address, by_name;
+          const bool is_there = records.fill_addressed(address(text), DashedAddress(address(text)), by_address);
+          CHECK(is_there == records.fill(addressed_name(address(text)), by_name));
+          CHECK(by_address == by_name);
+        }
+      }
+    }
+  }
 }

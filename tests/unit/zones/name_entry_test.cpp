@@ -316,6 +316,27 @@ TEST_CASE("equal content in any order makes equal entries; any difference makes 
   CHECK_FALSE(*original == *NameEntry::make("\3web", {}, 5));
 }
 
+TEST_CASE("an endpoint's entry is the same whether its only address is said once or twice") {
+  const std::string service = labels("web.default.svc");
+  for (const std::string_view label : {"10-1-2-3", "web-0", "WEB-0"}) {
+    for (const std::size_t ports : {1, 2, 300}) {
+      NameContent content = addresses({"10.1.2.3"});
+      content.in_transfers = ports == 2;
+      content.srv_weight = static_cast<std::uint16_t>(100 * ports);
+      content.srv_suffix = service;
+      content.targets = {{std::string(label), content.addresses}};
+      for (std::size_t i = 0; i < ports; ++i) content.srvs.push_back({.port = static_cast<std::uint16_t>(80 + i)});
+      NameContent again = content;
+      again.addresses.push_back(content.addresses.front());
+      again.targets[0].addresses.push_back(content.addresses.front());
+      for (const std::string& key : {static_cast<char>(label.size()) + std::string(label) + service, service}) {
+        check_reads_back(key, content, 30);
+        CHECK(*NameEntry::make(key, content, 30) == *NameEntry::make(key, again, 30));
+      }
+    }
+  }
+}
+
 TEST_CASE("a TTL longer than an entry can hold is the longest that it can") {
   CHECK(NameEntry::make("\1a", {}, entry_ttl_max)->ttl() == entry_ttl_max);
   CHECK(NameEntry::make("\1a", {}, entry_ttl_max + 1)->ttl() == entry_ttl_max);

@@ -44,8 +44,9 @@ TEST_CASE("a table in which names come and go, few at a time, neither fills up w
   CHECK(table.size() == 30);
   CHECK(table.cells() <= 128);
   for (int i = 5000; i < 20000; ++i) table.put(NameEntry::make(key(i), {}, 5));
+  // At most three quarters full, and three cells a name where it grew last; where that was depends on the seed.
   CHECK(table.cells() > 20000);
-  CHECK(table.cells() <= 2 * 15030);
+  CHECK(table.cells() <= 3 * 15030);
   for (int i = 5000; i < 20000; ++i) table.erase(key(i));
   CHECK(table.size() == 30);
   CHECK(table.cells() <= 8 * 64);

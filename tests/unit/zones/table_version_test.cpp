@@ -99,6 +99,23 @@ TEST_CASE("a version that makes the table keep too much is lost, the oldest firs
   CHECK(keeper.octets() == 0);
 }
 
+TEST_CASE("what no version needs is freed in rounds, and does not gather") {
+  const base::ReaderThread thread;
+  VersionKeeper keeper;
+  int rounds = 0;
+  std::size_t retired = 0;
+  for (std::size_t before = 0; retired < 10 * unheld_octets_max;) {
+    auto name = entry("a", "10.0.0.1");
+    retired += name->octets();
+    keeper.retire(name.release());
+    CHECK(keeper.unheld_octets() < unheld_octets_max);
+    if (keeper.unheld_octets() < before) ++rounds;
+    before = keeper.unheld_octets();
+  }
+  CHECK(rounds >= 9);
+  CHECK(rounds <= 10);
+}
+
 TEST_CASE("versions are read and ended on other threads while the table is written") {
   const base::ReaderThread thread;
   NameTable table;
