@@ -32,6 +32,8 @@ constexpr std::chrono::milliseconds tick_period{50};
 /// What c-ares takes from one datagram. We offer 1232, so a longer one is a fault and taken as truncated.
 constexpr int datagram_octets_max = 4096;
 constexpr int receive_buffer_octets = 1 << 20;
+/// Datagrams of one channel a turn of the event loop: a burst of replies lets clients' packets through in between.
+constexpr std::uint32_t datagrams_a_turn = 64;
 /// Timeouts in a row, without a reply between them, after which a channel's source port is given up.
 constexpr std::uint32_t channel_timeouts_max = 2;
 
@@ -191,6 +193,7 @@ class Channel {
   std::size_t outstanding_ = 0;
   std::uint32_t queries_ = 0;
   std::uint32_t timeouts_ = 0;
+  std::uint32_t taken_ = 0;  // datagrams of this turn
   bool has_replied_ = false;
   const TimePoint created_;
   TimePoint last_used_;
@@ -326,6 +329,7 @@ void Channel::arm(const std::shared_ptr<Watch>& watch) {
                                  [this, watch](const boost::system::error_code& error) {
                                    watch->is_reading = false;
                                    if (error || watch->is_closed) return;
+                                   taken_ = 0;
                                    ares_process_fd(handle_, watch->fd, ARES_SOCKET_BAD);
                                    if (!watch->is_closed) arm(watch);
                                  });
@@ -387,6 +391,11 @@ ares_ssize_t Channel::receive(ares_socket_t fd, void* buffer, std::size_t size, 
   if (channel.transport_ == Transport::tcp) return ::recvfrom(fd, buffer, size, flags, from, from_size);
   const ares_socklen_t from_room = from_size ? *from_size : 0;
   while (true) {
+    // c-ares reads on until there is nothing left.
+    if (channel.taken_++ == datagrams_a_turn) {
+      errno = EWOULDBLOCK;
+      return -1;
+    }
     if (from_size) *from_size = from_room;
     const ssize_t got = ::recvfrom(fd, buffer, size, flags, from, from_size);
     if (got < 0) return got;

@@ -66,8 +66,10 @@ struct UpstreamCounters {
 struct ForwardCounters {
   base::Counter requests;                // questions of clients, rejected ones not counted
   base::Counter joined;                  // of these, how many joined an equal question in flight
+  base::Counter joined_elsewhere;        // questions that another worker asked already
   base::Counter max_concurrent_rejects;  // coredns_forward_max_concurrent_rejects_total
   base::Counter limit_rejects;           // beyond questions_in_flight_max or waiters_max
+  base::Counter shed;                    // beyond what upstreams answer in time
   base::Counter healthcheck_broken;      // coredns_forward_healthcheck_broken_total: all down, one picked at random
   base::Counter hedges;                  // second upstream asked because the first was slow
   base::Counter failed;                  // questions that ended without a reply

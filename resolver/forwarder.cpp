@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "resolver/age_list.hpp"
+#include "resolver/forwarded_question.hpp"
 #include "resolver/in_flight.hpp"
-#include "resolver/query_builder.hpp"
-#include "resolver/question_key.hpp"
+#include "resolver/shared_questions.hpp"
 #include "resolver/slot_pool.hpp"
 #include "resolver/timer_wheel.hpp"
-#include "resolver/upstream_health.hpp"
+#include "resolver/upstream_choice.hpp"
 
 namespace fairlead::resolver {
 namespace {
@@ -29,6 +30,16 @@ constexpr std::chrono::milliseconds pause_between_passes{250};
 constexpr double hedge_token_gain = 0.1;
 constexpr double hedge_tokens_max = 100;
 
+/// A worker that asks for others has ended their question by its deadline, give or take a busy moment.
+constexpr std::chrono::milliseconds leader_overdue_after{100};
+/// Others that failed before a follower stops asking: else workers would fail one after the other while clients wait.
+constexpr std::uint8_t leaders_failed_max = 2;
+
+/// From here on the oldest question gives way to a new one. The slots above are for those that leave within a tick.
+constexpr std::size_t questions_crowded = questions_in_flight_max - questions_in_flight_max / 8;
+/// But not before an upstream could have answered it: unbound's jostle-timeout.
+constexpr std::chrono::milliseconds crowd_out_after{200};
+
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
 ForwardFault fault_of(UpstreamError error) {
@@ -43,56 +54,13 @@ ForwardFault fault_of(UpstreamError error) {
   return ForwardFault::unreachable;
 }
 
-/// A client that waits for a question.
-struct Waiter {
-  ForwardCallback callback;
-  std::uint32_t question = no_slot;
-  std::uint32_t next = no_slot;
-  std::uint32_t previous = no_slot;
-};
-
-/// A question in flight.
-struct Question {
-  std::array<std::uint8_t, query_octets_max> query;
-  std::uint16_t query_octets = 0;
-  std::vector<std::uint8_t> options;  // of OPT, which ends `query`
-  std::uint8_t name_octets = 0;
-  std::uint8_t flags = 0;
-  Transport transport = Transport::udp;
-  bool is_finishing = false;
-  bool is_pausing = false;  // between two passes over `order`
-
-  std::uint32_t first_waiter = no_slot;
-  std::uint32_t last_waiter = no_slot;
-
-  TimePoint started{};
-  TimePoint deadline{};
-  TimePoint last_sent{};
-  std::array<std::uint8_t, upstreams_max> order{};
-  std::uint8_t position = 0;
-  std::uint8_t down_seen = 0;  // in this pass over `order`
-  std::uint8_t last_upstream = 0;
-  std::uint8_t hedges = 0;
-  std::uint32_t tries_failed = 0;
-  std::uint32_t outstanding = 0;
-  std::uint16_t asked = 0;         // bit per upstream that owes a reply
-  std::uint16_t without_edns = 0;  // bit per upstream that was asked again without OPT
-  std::uint16_t failed_over = 0;   // bit per upstream whose reply had an RCODE of `failover`
-  UpstreamError last_error = UpstreamError::timed_out;
-
-  std::vector<std::uint8_t> truncated;  // the reply with TC that is better than none
-  std::uint8_t truncated_upstream = 0;
-
-  dns::NameView qname() const { return dns::NameView({query.data() + dns::header_octets, name_octets}); }
-};
-static_assert(upstreams_max <= 16, "`asked` and its like have sixteen bits");
-
 }  // namespace
 
 std::string_view to_string(ForwardFault fault) {
   switch (fault) {
     case ForwardFault::too_many_concurrent: return "too many concurrent queries";
     case ForwardFault::no_healthy: return "no healthy upstream";
+    case ForwardFault::overloaded: return "more questions than upstreams answer";
     case ForwardFault::timed_out: return "upstream timed out";
     case ForwardFault::unreachable: return "upstream unreachable";
     case ForwardFault::tls_failed: return "no TLS with the upstream";
@@ -101,6 +69,15 @@ std::string_view to_string(ForwardFault fault) {
   }
   return "unknown";
 }
+
+namespace {
+
+std::vector<std::unique_ptr<Upstream>> at_most(std::vector<std::unique_ptr<Upstream>> upstreams, std::size_t count) {
+  if (upstreams.size() > count) upstreams.resize(count);
+  return upstreams;
+}
+
+}  // namespace
 
 class Forwarder::Engine {
   /// While functions of clients are called, or let go of: one of them may destroy the Forwarder.
@@ -126,29 +103,31 @@ class Forwarder::Engine {
   }
 
   Engine(asio::io_context& io, ForwarderConfig config, std::vector<std::unique_ptr<Upstream>> upstreams)
-      : io_(io), config_(std::move(config)), upstreams_(std::move(upstreams)), ticker_(io) {
-    if (upstreams_.size() > upstreams_max) upstreams_.resize(upstreams_max);
+      : io_(io),
+        config_(std::move(config)),
+        upstreams_(at_most(std::move(upstreams), upstreams_max)),
+        choice_(io, config_, upstreams_, counters_),
+        ticker_(io) {
     if (!config_.concurrent) config_.concurrent = std::make_shared<std::atomic<std::uint32_t>>(0);
-    HealthConfig health{.max_fails = config_.max_fails,
-                        .interval = config_.health_check_interval,
-                        .recursion_desired = config_.health_check_recursion_desired,
-                        .domain = config_.health_check_domain,
-                        .transport = config_.force_tcp ? Transport::tcp : Transport::udp};
-    for (const auto& upstream : upstreams_) {
-      health_.push_back(std::make_shared<UpstreamHealth>(io, *upstream, health));
-    }
     const auto count = static_cast<std::uint32_t>(upstreams_.size());
     tries_max_ = config_.max_connect_attempts.value_or(2 * count);
     if (tries_max_ == 0) tries_max_ = tries_max;
+    if (config_.shared == nullptr) return;
+    seed_ = config_.shared->seed();  // one hash for both tables
+    member_ = std::make_shared<SharedMember>(
+        io_, [this](std::uint32_t slot, std::uint32_t generation, const SharedOutcome& outcome) {
+          on_outcome(slot, generation, outcome);
+        });
   }
 
   ~Engine() {
     is_closing_ = true;
     alive_.reset();
-    for (const auto& health : health_) health->stop();
+    choice_.stop();
     for (std::uint32_t slot = 0; slot < questions_.extent(); ++slot) {
       if (questions_.is_taken(slot)) fail(slot, ForwardFault::cancelled);
     }
+    if (member_ != nullptr) member_->close();
     upstreams_.clear();  // before what their callbacks look at
   }
 
@@ -167,7 +146,7 @@ class Forwarder::Engine {
     const QuestionKey key(asked.qname, asked.qtype, asked.qclass, flags_of(asked, transport));
     const std::uint64_t hash = hash_octets(key.octets(), seed_);
     const std::uint32_t found =
-        in_flight_.find(hash, [&](std::uint32_t slot) { return is_equal(questions_.at(slot), asked, transport); });
+        in_flight_.find(hash, [&](std::uint32_t slot) { return questions_.at(slot).is_equal(asked, transport); });
 
     const auto waiter = waiters_.take();
     if (!waiter) return reject(ForwardFault::too_many_concurrent, counters_.limit_rejects);
@@ -179,16 +158,27 @@ class Forwarder::Engine {
         return reject(ForwardFault::too_many_concurrent, counters_.limit_rejects);
       }
       slot = *taken;
-      prepare(questions_.at(slot), asked, transport);
-      const auto upstream = next_upstream(questions_.at(slot));
+      ForwardedQuestion& question = questions_.at(slot);
+      const TimePoint at = now();
+      question.begin(asked, transport, at, at + config_.deadline);
+      choice_.put_in_order(question.order);
+      const auto upstream = choice_.next(question);
       if (!upstream) {
         questions_.give_back(slot);
         waiters_.give_back(*waiter);
-        return reject(ForwardFault::no_healthy, counters_.failed);
+        const bool is_shed = upstream.error() == ForwardFault::overloaded;
+        return reject(upstream.error(), is_shed ? counters_.shed : counters_.failed);
       }
       in_flight_.insert(hash, slot);
-      if (wheel_.is_empty()) wheel_.start(questions_.at(slot).started);
-      send(slot, *upstream, transport);
+      ages_.add(slot);
+      make_room(at);
+      if (wheel_.is_empty()) wheel_.start(at);
+      if (is_asked_elsewhere(slot, {.hash = hash, .key = key.octets(), .options = asked.edns_options})) {
+        counters_.joined_elsewhere.add();
+        schedule(slot, question);
+      } else {
+        send(slot, *upstream, transport);
+      }
       start_ticker();
     } else {
       counters_.joined.add();
@@ -204,13 +194,15 @@ class Forwarder::Engine {
     const Busy busy(*this);
     const std::uint32_t slot = waiters_.at(ticket.slot).question;
     const ForwardCallback dropped = remove_waiter(ticket.slot);
-    Question& question = questions_.at(slot);
-    if (question.first_waiter == no_slot && !question.is_finishing) release(slot);
+    ForwardedQuestion& question = questions_.at(slot);
+    if (question.first_waiter != no_slot || question.is_finishing) return;
+    // Other workers' clients may wait for what it brings.
+    if (config_.shared == nullptr || config_.shared->leave(question.place, asker(slot))) release(slot);
   }
 
   std::size_t waiting() const { return waiters_.size(); }
   std::span<const std::unique_ptr<Upstream>> upstreams() const { return upstreams_; }
-  bool is_down(std::size_t upstream) const { return health_[upstream]->is_down(); }
+  bool is_down(std::size_t upstream) const { return choice_.health(upstream).is_down(); }
   const ForwardCounters& counters() const { return counters_; }
 
  private:
@@ -218,91 +210,15 @@ class Forwarder::Engine {
     if (config_.force_tcp) return Transport::tcp;
     return config_.prefer_udp ? Transport::udp : client;
   }
-  static std::uint8_t flags_of(const ForwardQuestion& asked, Transport transport) {
-    std::uint8_t flags = 0;
-    if (asked.dnssec_ok) flags |= question_flag::dnssec_ok;
-    if (asked.checking_disabled) flags |= question_flag::checking_disabled;
-    if (asked.recursion_desired) flags |= question_flag::recursion_desired;
-    if (asked.authentic_data) flags |= question_flag::authentic_data;
-    if (transport == Transport::tcp) flags |= question_flag::tcp;
-    return flags;
-  }
-  static bool is_equal(const Question& question, const ForwardQuestion& asked, Transport transport) {
-    if (question.flags != flags_of(asked, transport) || !(question.qname() == asked.qname)) return false;
-    const std::uint8_t* const behind_name = question.query.data() + dns::header_octets + question.name_octets;
-    return dns::read_u16(behind_name) == static_cast<std::uint16_t>(asked.qtype) &&
-           dns::read_u16(behind_name + 2) == static_cast<std::uint16_t>(asked.qclass) &&
-           std::ranges::equal(question.options, asked.edns_options);
-  }
-
-  void prepare(Question& question, const ForwardQuestion& asked, Transport transport) {
-    // `query` is overwritten as far as it is used; everything else starts afresh.
-    question.query_octets = static_cast<std::uint16_t>(build_query(asked.qname, asked.qtype, asked.qclass,
-                                                                   {.recursion_desired = asked.recursion_desired,
-                                                                    .checking_disabled = asked.checking_disabled,
-                                                                    .authentic_data = asked.authentic_data,
-                                                                    .dnssec_ok = asked.dnssec_ok},
-                                                                   question.query));
-    question.options.assign(asked.edns_options.begin(), asked.edns_options.end());
-    question.name_octets = static_cast<std::uint8_t>(asked.qname.size());
-    question.flags = flags_of(asked, transport);
-    question.transport = transport;
-    question.is_finishing = question.is_pausing = false;
-    question.first_waiter = question.last_waiter = no_slot;
-    question.started = now();
-    question.deadline = question.started + config_.deadline;
-    question.position = question.down_seen = question.last_upstream = question.hedges = 0;
-    question.tries_failed = question.outstanding = 0;
-    question.asked = question.without_edns = question.failed_over = 0;
-    question.last_error = UpstreamError::timed_out;
-    question.truncated.clear();
-    put_in_order(question.order);
-  }
-
-  // The policy's order; suspects last.
-  void put_in_order(std::array<std::uint8_t, upstreams_max>& order) {
-    const std::size_t count = upstreams_.size();
-    for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint8_t>(i);
-    if (count < 2) return;
-    const auto end = order.begin() + static_cast<std::ptrdiff_t>(count);
-    switch (config_.policy) {
-      case Policy::random:
-        for (std::size_t i = count; i > 1; --i) {
-          std::swap(order[i - 1], order[random_.below(static_cast<std::uint32_t>(i))]);
-        }
-        break;
-      case Policy::round_robin: {
-        // As CoreDNS: the chosen one first, the others in their order.
-        const auto chosen = order.begin() + static_cast<std::ptrdiff_t>(++robin_ % count);
-        std::rotate(order.begin(), chosen, chosen + 1);
-        break;
-      }
-      case Policy::sequential: break;
-    }
-    std::stable_partition(order.begin(), end, [this](std::uint8_t i) { return !health_[i]->is_suspect(); });
-  }
-
-  // CoreDNS's walk: down ones are passed over; when all are down one is picked at random, or none with failfast.
-  std::optional<std::size_t> next_upstream(Question& question) {
-    const std::size_t count = upstreams_.size();
-    for (std::size_t steps = 0; steps < 2 * count; ++steps) {
-      if (question.position >= count) question.position = question.down_seen = 0;
-      const std::size_t upstream = question.order[question.position++];
-      if (!health_[upstream]->is_down()) return upstream;
-      if (++question.down_seen < count) continue;
-      counters_.healthcheck_broken.add();
-      if (config_.failfast_all_unhealthy) return std::nullopt;
-      return random_.below(static_cast<std::uint32_t>(count));
-    }
-    return std::nullopt;
-  }
 
   void send(std::uint32_t slot, std::size_t upstream, Transport transport) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     question.last_upstream = static_cast<std::uint8_t>(upstream);
     question.last_sent = now();
     question.asked |= static_cast<std::uint16_t>(1u << upstream);
     ++question.outstanding;
+    choice_.health(upstream).window().note_sent(question.last_sent,
+                                                upstreams_[upstream]->counters().outstanding.value());
     hedge_tokens_ = std::min(hedge_tokens_ + hedge_token_gain, hedge_tokens_max);
     schedule(slot, question);
 
@@ -325,33 +241,133 @@ class Forwarder::Engine {
                                [this, slot, tag](const UpstreamResult& result) { on_result(slot, tag, result); });
   }
 
+  SharedQuestions::Asker asker(std::uint32_t slot) {
+    return {.member = member_, .slot = slot, .generation = questions_.generation(slot)};
+  }
+
+  // True when another worker asks the question already, whose outcome will be ours.
+  bool is_asked_elsewhere(std::uint32_t slot, const SharedQuestions::Question& shared) {
+    if (config_.shared == nullptr) return false;
+    ForwardedQuestion& question = questions_.at(slot);
+    question.place = config_.shared->enter(shared, asker(slot), question.deadline);
+    return question.place.role == SharedQuestions::Role::follows;
+  }
+
+  // The worker that asked for us has ended the question.
+  void on_outcome(std::uint32_t slot, std::uint32_t generation, const SharedOutcome& outcome) {
+    if (is_closing_ || !questions_.is_current(slot, generation)) return;
+    ForwardedQuestion& question = questions_.at(slot);
+    if (question.is_finishing || question.place.role != SharedQuestions::Role::follows) return;
+    const Busy busy(*this);
+    question.place = {};
+    if (!outcome.fault) {
+      const auto reply = Reply::parse(outcome.message);
+      if (reply && question.is_repeated_by(*reply)) {
+        return succeed(slot, {.reply = *reply,
+                              .upstream = outcome.upstream.value_or(0),
+                              .transport = outcome.transport,
+                              .elapsed = now() - question.started,
+                              .first = true});
+      }
+    }
+    question.last_upstream = static_cast<std::uint8_t>(outcome.upstream.value_or(0));
+    // A leader that went with its plan says nothing about upstreams. What two workers found out is believed.
+    const bool has_gone = outcome.fault == ForwardFault::cancelled;
+    if (!has_gone && ++question.leaders_failed >= leaders_failed_max) {
+      return fail(slot, outcome.fault.value_or(ForwardFault::bad_reply));
+    }
+    ask_oneself(slot, [&](const SharedQuestions::Question& shared) {
+      return config_.shared->enter(shared, asker(slot), question.deadline);
+    });
+  }
+
+  void replace_leader(std::uint32_t slot) {
+    ForwardedQuestion& question = questions_.at(slot);
+    ask_oneself(slot, [&](const SharedQuestions::Question& shared) {
+      return config_.shared->take_over(question.place, shared, asker(slot), question.deadline);
+    });
+  }
+
+  // Unless a third worker does by now.
+  template <typename Enter>
+  void ask_oneself(std::uint32_t slot, Enter&& enter) {
+    ForwardedQuestion& question = questions_.at(slot);
+    if (now() >= question.deadline) return give_up(slot);
+    const QuestionKey key = question.key();
+    question.place =
+        enter({.hash = hash_octets(key.octets(), seed_), .key = key.octets(), .options = question.options});
+    if (question.place.role == SharedQuestions::Role::follows) return schedule(slot, question);
+    question.position = question.down_seen = 0;
+    const auto upstream = choice_.next(question);
+    return upstream ? send(slot, *upstream, question.transport) : fail(slot, upstream.error());
+  }
+
+  void tell_followers(std::uint32_t slot, const ForwardResult& result) {
+    if (config_.shared == nullptr) return;
+    const SharedQuestions::Place place = std::exchange(questions_.at(slot).place, {});
+    if (place.role == SharedQuestions::Role::follows) config_.shared->leave(place, asker(slot));
+    const auto followers = config_.shared->end(place);
+    if (followers.empty()) return;
+    auto outcome = std::make_shared<SharedOutcome>();
+    if (result) {
+      const Octets message = result->reply.message();
+      outcome->message.assign(message.begin(), message.end());
+      outcome->upstream = result->upstream;
+      outcome->transport = result->transport;
+    } else {
+      outcome->fault = result.error().fault;
+      outcome->upstream = result.error().upstream;
+    }
+    for (const auto& follower : followers) follower.tell(outcome);
+  }
+
+  // When nearly every slot is taken, each new question sends the oldest away: it has had its time, and what upstreams
+  // can answer at all they answer sooner. It ends from the event loop, where callbacks are called.
+  void make_room(TimePoint at) {
+    if (questions_.size() <= questions_crowded) return;
+    const std::uint32_t slot = ages_.oldest();
+    ForwardedQuestion& question = questions_.at(slot);
+    if (at - question.started < crowd_out_after) return;
+    ages_.remove(slot);
+    question.is_crowded_out = true;
+    counters_.shed.add();
+    wheel_.schedule(slot, at);
+  }
+
   // The next moment at which something is to be done about the question.
-  void schedule(std::uint32_t slot, const Question& question) {
+  void schedule(std::uint32_t slot, const ForwardedQuestion& question) {
+    if (question.is_crowded_out) return;
     TimePoint due = question.deadline;
-    if (may_hedge(question)) due = std::min(due, question.last_sent + hedge_delay(question.last_upstream));
+    if (question.place.role == SharedQuestions::Role::follows) {
+      due = std::min(due, question.place.leader_ends + leader_overdue_after);
+    } else if (may_hedge(question)) {
+      due = std::min(due, question.last_sent + hedge_delay(question.last_upstream));
+    }
     wheel_.schedule(slot, due);
   }
-  bool may_hedge(const Question& question) const {
+  bool may_hedge(const ForwardedQuestion& question) const {
     return config_.hedge && question.hedges < std::max<std::size_t>(upstreams_.size() - 1, 1) && may_try(question) &&
            question.truncated.empty();
   }
   // Where the Corefile counts the attempts, those on their way count too.
-  bool may_try(const Question& question) const {
+  bool may_try(const ForwardedQuestion& question) const {
     const std::uint32_t counted = config_.max_connect_attempts.value_or(0) != 0 ? question.outstanding : 0;
     return question.tries_failed + counted < tries_max_;
   }
   base::Duration hedge_delay(std::size_t upstream) const {
     if (upstreams_.size() == 1) return repeat_after;
-    return health_[upstream]->overdue_after();
+    return choice_.health(upstream).overdue_after();
   }
 
   void on_due(std::uint32_t slot) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     const TimePoint at = now();
     if (at >= question.deadline) return give_up(slot);
+    if (question.is_crowded_out) return fail(slot, ForwardFault::overloaded);
+    if (question.place.role == SharedQuestions::Role::follows) return replace_leader(slot);
     if (question.is_pausing) {
       question.is_pausing = false;
-      const auto next = next_upstream(question);
+      const auto next = choice_.next(question);
       return next ? send(slot, *next, question.transport) : give_up(slot);
     }
     hedge(slot, question);
@@ -359,26 +375,19 @@ class Forwarder::Engine {
     if (questions_.is_taken(slot)) schedule(slot, questions_.at(slot));
   }
 
-  void hedge(std::uint32_t slot, Question& question) {
+  void hedge(std::uint32_t slot, ForwardedQuestion& question) {
     ++question.hedges;
     const std::size_t slow = question.last_upstream;
-    const bool is_silent = health_[slow]->note_overdue(question.last_sent);
+    const bool is_silent = choice_.health(slow).note_overdue(question.last_sent);
     question.last_sent = now();  // the next hedge counts from here even if this one is left out
     if (!is_silent) {
       if (hedge_tokens_ < 1) return;
       hedge_tokens_ -= 1;
     }
-    if (upstreams_.size() == 1) {
-      counters_.hedges.add();
-      return send(slot, 0, question.transport);
-    }
-    // The next in order that is up and owes no reply yet.
-    for (std::size_t i = 0; i < upstreams_.size(); ++i) {
-      const std::size_t upstream = question.order[(question.position + i) % upstreams_.size()];
-      if ((question.asked >> upstream & 1) != 0 || health_[upstream]->is_down()) continue;
-      counters_.hedges.add();
-      return send(slot, upstream, question.transport);
-    }
+    const auto next = choice_.next_hedge(question);
+    if (!next) return;
+    counters_.hedges.add();
+    send(slot, *next, question.transport);
   }
 
   void on_result(std::uint32_t slot, std::uint32_t tag, const UpstreamResult& result) {
@@ -387,7 +396,7 @@ class Forwarder::Engine {
     const std::size_t upstream = tag & 0xf;
     UpstreamCounters& counters = upstreams_[upstream]->counters();
     if (result) {
-      health_[upstream]->note_reply(now(), result->elapsed);
+      choice_.health(upstream).note_reply(now(), result->elapsed);
       const dns::Header header = dns::read_header(result->message);
       counters.request_duration[rcode_slot(header.rcode())].observe(result->elapsed);
     } else if (result.error() == UpstreamError::timed_out) {
@@ -398,10 +407,10 @@ class Forwarder::Engine {
     const bool is_wanted = questions_.is_taken(slot) && (questions_.generation(slot) << 4) == (tag & ~0xfu) &&
                            !questions_.at(slot).is_finishing;
     if (!is_wanted) {
-      if (!result && result.error() != UpstreamError::busy) health_[upstream]->note_failure();
+      if (!result && result.error() != UpstreamError::busy) choice_.health(upstream).note_failure();
       return;
     }
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     --question.outstanding;
     question.asked &= static_cast<std::uint16_t>(~(1u << upstream));
     if (!result) return on_failure(slot, upstream, result.error());
@@ -409,7 +418,7 @@ class Forwarder::Engine {
   }
 
   void on_reply(std::uint32_t slot, std::size_t upstream, const UpstreamReply& received) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     const dns::Header header = dns::read_header(received.message);
     if (header.has(dns::Header::tc) && received.transport == Transport::udp) {
       // The whole answer serves every client and the cache. If TCP fails this one is still better than none.
@@ -420,7 +429,7 @@ class Forwarder::Engine {
     }
     const auto reply = Reply::parse(received.message);
     if (!reply) return on_failure(slot, upstream, UpstreamError::bad_reply);
-    if (!is_question_of(*reply, question)) return on_failure(slot, upstream, UpstreamError::bad_reply);
+    if (!question.is_repeated_by(*reply)) return on_failure(slot, upstream, UpstreamError::bad_reply);
     // RFC 6891 §7: FORMERR without OPT comes from a server that does not know EDNS.
     if (reply->rcode() == dns::Rcode::formerr && !reply->has_edns() && (question.without_edns >> upstream & 1) == 0) {
       question.without_edns |= static_cast<std::uint16_t>(1u << upstream);
@@ -428,7 +437,7 @@ class Forwarder::Engine {
     }
     if (is_failover(reply->rcode())) {
       question.failed_over |= static_cast<std::uint16_t>(1u << upstream);
-      if (const auto next = next_failover(question)) return send(slot, *next, question.transport);
+      if (const auto next = choice_.next_failover(question)) return send(slot, *next, question.transport);
       if (question.outstanding > 0) return;  // a hedge may bring a better one
     }
     succeed(slot, {.reply = *reply,
@@ -438,31 +447,16 @@ class Forwarder::Engine {
                    .first = true});
   }
 
-  // The next in order that is up, owes no reply and has not given such a one to this question.
-  std::optional<std::size_t> next_failover(const Question& question) const {
-    for (std::size_t i = 0; i < upstreams_.size(); ++i) {
-      const std::size_t upstream = question.order[i];
-      const unsigned passed = question.failed_over | question.asked;
-      if ((passed >> upstream & 1) == 0 && !health_[upstream]->is_down()) return upstream;
-    }
-    return std::nullopt;
-  }
-
-  static bool is_question_of(const Reply& reply, const Question& question) {
-    const std::uint8_t* const behind_name = question.query.data() + dns::header_octets + question.name_octets;
-    return reply.qname() == question.qname() && std::ranges::equal(reply.question().last(4), Octets(behind_name, 4));
-  }
-
   bool is_failover(dns::Rcode rcode) const {
     return std::ranges::find(config_.failover_rcodes, static_cast<std::uint16_t>(rcode)) !=
            config_.failover_rcodes.end();
   }
 
   void on_failure(std::uint32_t slot, std::size_t upstream, UpstreamError error) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     question.last_error = error;
     question.last_upstream = static_cast<std::uint8_t>(upstream);
-    if (error != UpstreamError::busy) health_[upstream]->note_failure();
+    if (error != UpstreamError::busy) choice_.health(upstream).note_failure();
     if (!question.truncated.empty()) return give_up(slot);
     ++question.tries_failed;
     const bool all_down = question.down_seen >= upstreams_.size();
@@ -472,18 +466,18 @@ class Forwarder::Engine {
         question.is_pausing = true;
         return wheel_.schedule(slot, std::min(question.deadline, now() + pause_between_passes));
       }
-      if (const auto next = next_upstream(question)) return send(slot, *next, question.transport);
+      if (const auto next = choice_.next(question)) return send(slot, *next, question.transport);
     }
     if (question.outstanding == 0) give_up(slot);
   }
 
   // No reply will come any more; a truncated one may be there.
   void give_up(std::uint32_t slot) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     if (!question.truncated.empty()) {
       const std::vector<std::uint8_t> message = std::move(question.truncated);
       question.truncated.clear();
-      if (const auto reply = Reply::parse(message); reply && is_question_of(*reply, question)) {
+      if (const auto reply = Reply::parse(message); reply && question.is_repeated_by(*reply)) {
         return succeed(slot, {.reply = *reply,
                               .upstream = question.truncated_upstream,
                               .transport = Transport::udp,
@@ -496,12 +490,16 @@ class Forwarder::Engine {
 
   void fail(std::uint32_t slot, ForwardFault fault) {
     counters_.failed.add();
-    const ForwardResult result = std::unexpected(ForwardError{fault, std::size_t{questions_.at(slot).last_upstream}});
+    ForwardError error{fault, std::size_t{questions_.at(slot).last_upstream}};
+    if (fault == ForwardFault::overloaded) error.upstream.reset();  // it is not to blame
+    const ForwardResult result = std::unexpected(error);
+    tell_followers(slot, result);
     finish(slot, [&result](bool) -> const ForwardResult& { return result; });
   }
 
   void succeed(std::uint32_t slot, const ForwardReply& reply) {
     ForwardResult result = reply;
+    tell_followers(slot, result);
     finish(slot, [&result](bool first) -> const ForwardResult& {
       result->first = first;
       return result;
@@ -510,10 +508,11 @@ class Forwarder::Engine {
 
   template <typename ResultFor>
   void finish(std::uint32_t slot, ResultFor&& result_for) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     // Off the tables first: a callback that asks the same question starts a new one.
     question.is_finishing = true;
     in_flight_.erase(slot);
+    ages_.remove(slot);
     wheel_.cancel(slot);
     bool first = true;
     while (question.first_waiter != no_slot) {
@@ -528,13 +527,14 @@ class Forwarder::Engine {
   // Nobody waits any more.
   void release(std::uint32_t slot) {
     in_flight_.erase(slot);
+    ages_.remove(slot);
     wheel_.cancel(slot);
     questions_.at(slot).truncated = {};
     questions_.give_back(slot);
   }
 
   void add_waiter(std::uint32_t slot, std::uint32_t index, ForwardCallback callback) {
-    Question& question = questions_.at(slot);
+    ForwardedQuestion& question = questions_.at(slot);
     Waiter& waiter = waiters_.at(index);
     waiter.callback = std::move(callback);
     waiter.question = slot;
@@ -545,7 +545,7 @@ class Forwarder::Engine {
   }
   ForwardCallback remove_waiter(std::uint32_t index) {
     Waiter& waiter = waiters_.at(index);
-    Question& question = questions_.at(waiter.question);
+    ForwardedQuestion& question = questions_.at(waiter.question);
     (waiter.previous != no_slot ? waiters_.at(waiter.previous).next : question.first_waiter) = waiter.next;
     (waiter.next != no_slot ? waiters_.at(waiter.next).previous : question.last_waiter) = waiter.previous;
     ForwardCallback callback = std::move(waiter.callback);
@@ -572,22 +572,22 @@ class Forwarder::Engine {
   asio::io_context& io_;
   ForwarderConfig config_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
-  std::vector<std::shared_ptr<UpstreamHealth>> health_;
   ForwardCounters counters_;
+  UpstreamChoice choice_;
   HashSeed seed_;
-  QuickRandom random_;
-  SlotPool<Question> questions_{questions_in_flight_max};
+  SlotPool<ForwardedQuestion> questions_{questions_in_flight_max};
   SlotPool<Waiter> waiters_{waiters_max};
   InFlight in_flight_{questions_in_flight_max};
+  AgeList ages_;
   TimerWheel wheel_;
   asio::steady_timer ticker_;
   std::uint32_t tries_max_ = 0;
-  std::uint32_t robin_ = 0;
   double hedge_tokens_ = hedge_tokens_max;
   std::uint32_t busy_ = 0;
   bool is_ticking_ = false;
   bool is_closing_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<SharedMember> member_;  // null without other workers
 };
 
 namespace {

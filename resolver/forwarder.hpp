@@ -11,7 +11,8 @@
 // behind the client's question; header id and OPT are the server's.
 //
 // Threads: belongs to one worker and its io_context. Nothing is shared with other workers but, optionally, the counter
-// of concurrent queries (ForwarderConfig::concurrent). Counters may be read from other threads.
+// of concurrent queries (ForwarderConfig::concurrent) and the questions in flight (ForwarderConfig::shared). Counters
+// may be read from other threads.
 // Limits: questions_in_flight_max, waiters_max, upstreams_max; every question ends within `deadline`.
 // Errors: ForwardError. Each callback is called exactly once unless it was cancelled, never from within ask() or
 // cancel(); the destructor calls what is left with `cancelled`. A callback may ask and cancel; it may destroy the
@@ -40,6 +41,8 @@
 
 namespace fairlead::resolver {
 
+class SharedQuestions;
+
 enum class Policy : std::uint8_t { random, round_robin, sequential };
 
 struct ForwarderConfig {
@@ -64,6 +67,9 @@ struct ForwarderConfig {
   /// Where max_concurrent is counted: one counter given to the forwarders of all workers makes it a limit of the
   /// process, as in CoreDNS. Null: this forwarder counts alone.
   std::shared_ptr<std::atomic<std::uint32_t>> concurrent;
+
+  /// The questions in flight of all workers' forwarders, so that equal ones are asked once. Null: each asks its own.
+  std::shared_ptr<SharedQuestions> shared;
 
   base::Duration read_timeout = std::chrono::seconds(2);
   base::Duration deadline = question_deadline;
@@ -112,6 +118,7 @@ struct ForwardReply {
 enum class ForwardFault : std::uint8_t {
   too_many_concurrent,  // REFUSED, as CoreDNS 1.14; max_concurrent or our own limits
   no_healthy,           // SERVFAIL; all upstreams are down and failfast_all_unhealthy is set
+  overloaded,           // SERVFAIL; upstreams owe as much as they can answer in time, or newer questions took the room
   timed_out,            // SERVFAIL; EDE 22, and 23 for the others
   unreachable,          // SERVFAIL
   tls_failed,           // SERVFAIL
@@ -143,7 +150,7 @@ class Forwarder {
   Forwarder(const Forwarder&) = delete;
   Forwarder& operator=(const Forwarder&) = delete;
 
-  /// Starts or joins a query. An error is known at once: too_many_concurrent, no_healthy.
+  /// Starts or joins a query. An error is known at once: too_many_concurrent, no_healthy, overloaded.
   std::expected<ForwardTicket, ForwardError> ask(const ForwardQuestion& question, ForwardCallback callback);
   /// The callback will not be called, unless it was already. Tickets of finished questions are ignored.
   void cancel(ForwardTicket ticket);

@@ -1,6 +1,7 @@
 #include "resolver/resolv_conf.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "resolver/limits.hpp"
@@ -9,6 +10,8 @@ namespace fairlead::resolver {
 namespace {
 
 constexpr std::string_view blanks = " \t\r\f\v";
+// Of a word that is no address, in what is logged.
+constexpr std::size_t shown_octets_max = 64;
 
 // The next word of `line`, cut off its front.
 std::string_view take_word(std::string_view& line) {
@@ -29,6 +32,9 @@ std::string_view take_line(std::string_view& text) {
 }
 
 std::expected<std::string, std::string> read_file(const std::string& path) {
+  // To open a pipe would wait for its writer.
+  std::error_code fault;
+  if (!std::filesystem::is_regular_file(path, fault)) return std::unexpected("cannot read " + path);
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::unexpected("cannot read " + path);
   std::string text(resolv_conf_octets_max + 1, '\0');
@@ -43,32 +49,38 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
 
 }  // namespace
 
-std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::string_view text) {
-  std::vector<UpstreamAddress> upstreams;
+std::expected<Nameservers, std::string> parse_resolv_conf(std::string_view text) {
+  Nameservers found;
+  auto& [upstreams, left_out] = found;
   while (!text.empty()) {
     std::string_view line = take_line(text);
     if (take_word(line) != "nameserver") continue;
     const std::string_view word = take_word(line);
     if (word.empty()) continue;
     const auto address = base::IpAddress::parse(word);
-    if (!address) return std::unexpected("nameserver \"" + std::string(word) + "\" is not an IP address");
+    if (!address) {
+      left_out.push_back("nameserver \"" + std::string(word.substr(0, shown_octets_max)) + "\" is not an IP address");
+      continue;
+    }
     UpstreamAddress upstream{.address = *address, .port = 53, .protocol = UpstreamProtocol::dns, .tls_server_name = {}};
     if (std::find(upstreams.begin(), upstreams.end(), upstream) != upstreams.end()) continue;
     if (upstreams.size() == upstreams_max) {
-      return std::unexpected("more than " + std::to_string(upstreams_max) + " nameservers");
+      left_out.push_back("more than " + std::to_string(upstreams_max) + " nameservers");
+      break;
     }
     upstreams.push_back(std::move(upstream));
   }
-  if (upstreams.empty()) return std::unexpected(std::string("no nameserver line"));
-  return upstreams;
+  if (!upstreams.empty()) return found;
+  return std::unexpected(left_out.empty() ? std::string("no nameserver line") : left_out.front());
 }
 
-std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path) {
+std::expected<Nameservers, std::string> read_resolv_conf(const std::string& path) {
   const auto text = read_file(path);
   if (!text) return std::unexpected(text.error());
-  auto upstreams = parse_resolv_conf(*text);
-  if (!upstreams) return std::unexpected(path + ": " + upstreams.error());
-  return upstreams;
+  auto found = parse_resolv_conf(*text);
+  if (!found) return std::unexpected(path + ": " + found.error());
+  for (auto& why : found->left_out) why = path + ": " + why;
+  return found;
 }
 
 std::size_t find_nameserver_line(const std::string& path, const base::IpAddress& address) {

@@ -17,11 +17,16 @@ namespace fairlead::resolver {
 
 inline constexpr std::size_t resolv_conf_octets_max = 64 * 1024;
 
-/// The `nameserver` lines of a resolv.conf text, in order, without duplicates, port 53. A scope ("fe80::1%eth0") is not
-/// supported and makes an error.
-std::expected<std::vector<UpstreamAddress>, std::string> parse_resolv_conf(std::string_view text);
-/// The same of a file.
-std::expected<std::vector<UpstreamAddress>, std::string> read_resolv_conf(const std::string& path);
+struct Nameservers {
+  std::vector<UpstreamAddress> upstreams;  // in order, without duplicates, port 53
+  std::vector<std::string> left_out;       // why, of each line that cannot be used
+};
+
+/// The `nameserver` lines of a resolv.conf text. As in the C library one bad line does not spoil the others, so the
+/// error is that there is no good one. A scope ("fe80::1%eth0") is of an interface that a pod does not have: left out.
+std::expected<Nameservers, std::string> parse_resolv_conf(std::string_view text);
+/// The same of a file, which has to be a regular one.
+std::expected<Nameservers, std::string> read_resolv_conf(const std::string& path);
 
 /// The line of a file whose `nameserver` is this address; 0 without one.
 std::size_t find_nameserver_line(const std::string& path, const base::IpAddress& address);

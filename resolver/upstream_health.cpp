@@ -25,6 +25,7 @@ UpstreamHealth::UpstreamHealth(asio::io_context& io, Upstream& upstream, HealthC
 void UpstreamHealth::note_reply(base::TimePoint at, base::Duration elapsed) {
   last_reply_ = at;
   overdue_ = 0;
+  window_.note_reply(at, elapsed);
   if (smoothed_ == base::Duration(0)) {
     smoothed_ = elapsed;
     variation_ = elapsed / 2;
@@ -66,7 +67,7 @@ void UpstreamHealth::send_probe() {
     const auto self = weak.lock();
     if (!self || self->round_ != round) return;
     // Any reply will do: REFUSED comes from a server that is up.
-    result ? self->on_probe_reply() : self->on_probe_failure();
+    result ? self->on_probe_reply(result->elapsed) : self->on_probe_failure();
   });
   timer_.expires_after(probe_timeout);
   timer_.async_wait([weak = weak_from_this(), round](const boost::system::error_code& error) {
@@ -76,8 +77,9 @@ void UpstreamHealth::send_probe() {
   });
 }
 
-void UpstreamHealth::on_probe_reply() {
+void UpstreamHealth::on_probe_reply(base::Duration elapsed) {
   ++round_;
+  window_.note_reply(std::chrono::steady_clock::now(), elapsed);
   timer_.cancel();
   fails_ = 0;
   overdue_ = 0;

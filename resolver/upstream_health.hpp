@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "resolver/upstream.hpp"
+#include "resolver/upstream_window.hpp"
 #include "zones/base/asio.hpp"
 #include "zones/dns/domain_name.hpp"
 
@@ -54,6 +55,8 @@ class UpstreamHealth : public std::enable_shared_from_this<UpstreamHealth> {
   bool is_down() const { return config_.max_fails != 0 && fails_ > config_.max_fails; }
   bool is_suspect() const { return is_probing_ && overdue_ >= overdue_max; }
   base::Duration overdue_after() const;
+  /// How many queries the upstream may owe.
+  UpstreamWindow& window() { return window_; }
 
   /// Ends the probes.
   void stop();
@@ -61,7 +64,7 @@ class UpstreamHealth : public std::enable_shared_from_this<UpstreamHealth> {
  private:
   void probe();
   void send_probe();
-  void on_probe_reply();
+  void on_probe_reply(base::Duration elapsed);
   void on_probe_failure();
 
   Upstream& upstream_;
@@ -76,6 +79,7 @@ class UpstreamHealth : public std::enable_shared_from_this<UpstreamHealth> {
   base::TimePoint last_reply_{};
   base::Duration smoothed_{};  // round-trip time, RFC 6298's way
   base::Duration variation_{};
+  UpstreamWindow window_;
 };
 
 }  // namespace fairlead::resolver
