@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <map>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "server/config/directive_table.hpp"
 #include "server/config/fault_collector.hpp"
 #include "server/config/limits.hpp"
+#include "server/config/listener_claims.hpp"
 #include "server/config/option_reader.hpp"
 
 namespace fairlead::server {
@@ -36,8 +38,8 @@ std::string digest_of(const CorefileSyntax& syntax) {
 // The fault for a scheme before a zone; empty for those that are served.
 std::optional<std::string> describe_scheme(std::string_view scheme) {
   const std::string shown = quote(std::string(scheme.substr(0, quoted_octets_max)) + "://");
-  if (scheme.empty() || scheme == "dns") return std::nullopt;
-  if (scheme == "tls" || scheme == "https") {
+  if (scheme.empty() || scheme == "dns" || scheme == "tls") return std::nullopt;
+  if (scheme == "https") {
     return "serving " + shown + " is not supported by this version of Fairlead yet; write the zone without it";
   }
   if (scheme == "quic" || scheme == "https3" || scheme == "grpc") {
@@ -56,11 +58,17 @@ class Loader {
   std::vector<ServerBlock> run(const CorefileSyntax& syntax) {
     for (const SyntaxBlock& block : syntax.blocks) read_block(block);
     check_overlaps();
+    listener_claims_.check_sharing(listeners_, addresses_, faults_);
     check_snapshots();
     return std::move(blocks_);
   }
 
  private:
+  struct Served {
+    dns::DomainName zone;
+    std::uint16_t port = 0;
+    Scheme scheme = Scheme::dns;
+  };
   // Where a zone and port are served: by which block, written where.
   struct Claim {
     std::size_t block;
@@ -70,12 +78,14 @@ class Loader {
   void read_block(const SyntaxBlock& syntax) {
     ServerBlock& block = blocks_.emplace_back();
     block.at = faults_.line_of(syntax.at);
+    listeners_.emplace_back();
     for (const Word& key : syntax.keys) read_key(key, block);
     for (const Statement& directive : syntax.directives) read_directive(directive, block);
     if (block.options.autopath) check_autopath(block);
     check_companions();
     check_log(block);
     if (block.options.k8s_external && block.options.kubernetes) check_transfers(block);
+    check_listeners(block);
     kubernetes_at_.push_back(positions_["kubernetes"]);
     positions_.clear();
     sort_directives(block);
@@ -127,6 +137,15 @@ class Loader {
     }
   }
 
+  void check_listeners(const ServerBlock& block) {
+    ListenerClaims::Block& listening = listeners_.back();
+    if (block.options.tls) listening.tls = below_root(block.options.root, *block.options.tls);
+    // Where it stands, though it could not be read.
+    const auto at = positions_.find("tls");
+    if (at != positions_.end()) listening.tls_at = at->second;
+    if (at == positions_.end() || listening.tls) ListenerClaims::check_block(listening, faults_);
+  }
+
   // In the order of the table; those of one row in file order.
   static void sort_directives(ServerBlock& block) {
     std::vector<std::pair<const DirectiveRow*, std::size_t>> order;
@@ -153,10 +172,16 @@ class Loader {
     if (!canonical_address(key.text.substr(0, key.text.find(':'))).empty()) {
       faults_.warn(key.at, quote(key.text) + " is read as the name of a zone; to listen on an address, use 'bind'");
     }
-    const std::uint16_t port = parsed->port.value_or(settings_.default_port);
+    const Scheme scheme = parsed->scheme == "tls" ? Scheme::tls : Scheme::dns;
+    const std::uint16_t port = parsed->port.value_or(default_port(scheme, settings_.default_port));
+    listener_claims_.add(blocks_.size() - 1, scheme, port, key.at);
+    if (scheme == Scheme::tls && !listeners_.back().encrypted_at) {
+      listeners_.back().encrypted_at = key.at;
+      listeners_.back().encrypted_port = port;
+    }
     for (dns::DomainName& zone : parsed->zones) {
-      claims_[{zone, port}].push_back({blocks_.size() - 1, key.at});
-      block.keys.push_back({std::move(zone), Scheme::dns, port, faults_.line_of(key.at)});
+      claims_[{zone, port, scheme}].push_back({blocks_.size() - 1, key.at});
+      block.keys.push_back({std::move(zone), scheme, port, faults_.line_of(key.at)});
     }
   }
 
@@ -249,14 +274,14 @@ class Loader {
         // Blocks with `view` may share a zone; one without it takes every query that comes to it.
         const bool has_view = blocks_[claim.block].options.view.has_value();
         if (earlier != nullptr && has_view && earlier->block != claim.block) {
-          faults_.warn(claim.at, "this block never takes a query for zone " + quote(served.first.to_string()) +
+          faults_.warn(claim.at, "this block never takes a query for zone " + quote(served.zone.to_string()) +
                                      ": the one at " + to_string(faults_.line_of(earlier->at)) +
                                      " has no 'view' and comes first; move it behind");
           continue;
         }
         if (earlier == nullptr && has_view) continue;
         if (earlier != nullptr) {
-          report_overlap(served.first, served.second, *earlier, claim);
+          report_overlap(served.zone, served.port, *earlier, claim);
           continue;
         }
         if (addresses.empty()) by_address.emplace("", &claim);
@@ -295,10 +320,9 @@ class Loader {
   }
 
   struct ServedLess {
-    bool operator()(const std::pair<dns::DomainName, std::uint16_t>& a,
-                    const std::pair<dns::DomainName, std::uint16_t>& b) const {
-      const auto order = dns::compare_canonical(a.first, b.first);
-      return order < 0 || (order == 0 && a.second < b.second);
+    bool operator()(const Served& a, const Served& b) const {
+      const auto order = dns::compare_canonical(a.zone, b.zone);
+      return order < 0 || (order == 0 && std::tie(a.port, a.scheme) < std::tie(b.port, b.scheme));
     }
   };
 
@@ -307,19 +331,14 @@ class Loader {
   OptionReader reader_;
   std::vector<ServerBlock> blocks_;
   std::vector<std::unordered_set<std::string>> addresses_;  // by block
-  std::map<std::pair<dns::DomainName, std::uint16_t>, std::vector<Claim>, ServedLess> claims_;
+  std::map<Served, std::vector<Claim>, ServedLess> claims_;
+  ListenerClaims listener_claims_;
+  std::vector<ListenerClaims::Block> listeners_;          // by block
   std::vector<SourcePosition> kubernetes_at_;             // by block; of no meaning without that directive
   std::map<std::string_view, SourcePosition> positions_;  // of the directives of one block
 };
 
 }  // namespace
-
-std::string_view to_string(Scheme scheme) {
-  switch (scheme) {
-    case Scheme::dns: return "dns";
-  }
-  return "dns";
-}
 
 std::vector<dns::DomainName> ServerBlock::zones() const {
   std::vector<dns::DomainName> zones;

@@ -20,11 +20,15 @@
 #include "server/config/acl_options.hpp"
 #include "server/config/directive_options.hpp"
 #include "server/config/dns64_options.hpp"
+#include "server/config/dnstap_options.hpp"
 #include "server/config/fault.hpp"
 #include "server/config/hosts_options.hpp"
+#include "server/config/proxyproto_options.hpp"
 #include "server/config/query_options.hpp"
 #include "server/config/rewrite_options.hpp"
+#include "server/config/scheme.hpp"
 #include "server/config/template_options.hpp"
+#include "server/config/tls_options.hpp"
 #include "server/config/view_options.hpp"
 #include "server/config/zone_file_options.hpp"
 #include "zones/dns/domain_name.hpp"
@@ -32,10 +36,6 @@
 namespace fairlead::server {
 
 class SourceReader;
-
-/// How queries arrive. Others of CoreDNS's schemes are faults.
-enum class Scheme { dns };
-std::string_view to_string(Scheme scheme);
 
 /// One zone that a block serves and the port it serves it on.
 struct ServerKey {
@@ -50,6 +50,7 @@ struct DirectiveOptions {
   std::optional<RootOptions> root;
   std::optional<MetadataOptions> metadata;
   std::optional<CancelOptions> cancel;
+  std::optional<ProxyprotoOptions> proxyproto;
   std::optional<TimeoutsOptions> timeouts;
   std::optional<MultisocketOptions> multisocket;
   std::optional<ReloadOptions> reload;
@@ -62,6 +63,7 @@ struct DirectiveOptions {
   std::optional<PrometheusOptions> prometheus;
   std::optional<ErrorsOptions> errors;
   std::vector<LogOptions> log;  // in file order
+  std::vector<DnstapOptions> dnstap;
   std::optional<LocalOptions> local;
   std::optional<Dns64Options> dns64;
   std::optional<AnyOptions> any;
@@ -72,6 +74,7 @@ struct DirectiveOptions {
   std::vector<AclOptions> acl;  // in file order
   std::optional<CacheOptions> cache;
   std::optional<HeaderOptions> header;
+  std::optional<TlsOptions> tls;
   std::optional<MinimalOptions> minimal;
   std::vector<TemplateOptions> templates;  // in file order
   std::vector<TransferOptions> transfer;   // in file order

@@ -38,11 +38,14 @@ void read_whoami(const Statement& directive, OptionReader& reader, ServerBlock& 
 // a file of their own each
 void read_rewrite(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_acl(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_dnstap(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_dns64(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_view(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_hosts(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_autopath(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_log(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_proxyproto(const Statement& directive, OptionReader& reader, ServerBlock& block);
+void read_tls(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_template(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_transfer(const Statement& directive, OptionReader& reader, ServerBlock& block);
 void read_cache(const Statement& directive, OptionReader& reader, ServerBlock& block);

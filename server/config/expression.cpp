@@ -23,6 +23,12 @@ double as_real(const ExpressionValue& value) {
 
 bool is_text(const ExpressionValue& value) { return std::holds_alternative<std::string>(value); }
 bool is_integer(const ExpressionValue& value) { return std::holds_alternative<std::int64_t>(value); }
+const std::vector<ExpressionValue>& items_of(const ExpressionValue& value) {
+  return std::get<std::shared_ptr<const ExpressionList>>(value)->items;
+}
+ExpressionValue make_list(std::vector<ExpressionValue> items) {
+  return std::make_shared<const ExpressionList>(ExpressionList{std::move(items)});
+}
 
 bool are_equal(const ExpressionValue& a, const ExpressionValue& b) {
   if (a.index() == b.index()) return a == b;
@@ -100,8 +106,69 @@ std::string to_text(const ExpressionValue& value) {
   return {digits.data(), end};
 }
 
+// As Go's: what is empty stands before every character and at the end. UTF-8 is not looked at: names are ASCII.
+Result replaced(const std::string& text, const std::string& what, const std::string& with) {
+  std::string result;
+  std::size_t at = 0;
+  while (at <= text.size()) {
+    const std::size_t found = text.find(what, at);
+    if (found == std::string::npos) break;
+    result.append(text, at, found - at);
+    result += with;
+    at = found + what.size();
+    if (what.empty()) {
+      if (found == text.size()) return result;
+      result += text[at++];
+    }
+    if (result.size() > expression_text_octets_max) return {};
+  }
+  if (at < text.size()) result.append(text, at);
+  if (result.size() > expression_text_octets_max) return {};
+  return result;
+}
+
+Result split(const std::string& text, const std::string& by) {
+  std::vector<ExpressionValue> items;
+  for (std::size_t at = 0;;) {
+    if (by.empty() && at == text.size()) break;
+    if (items.size() == expression_list_max) return {};
+    if (by.empty()) {
+      items.emplace_back(std::string(1, text[at++]));
+      continue;
+    }
+    const std::size_t end = text.find(by, at);
+    items.emplace_back(text.substr(at, end - at));
+    if (end == std::string::npos) break;
+    at = end + by.size();
+  }
+  return make_list(std::move(items));
+}
+
+Result join(const std::vector<ExpressionValue>& items, const std::string& by) {
+  std::string text;
+  for (const ExpressionValue& item : items) {
+    if (&item != &items.front()) text += by;
+    text += std::get<std::string>(item);
+    if (text.size() > expression_text_octets_max) return {};
+  }
+  return text;
+}
+
+// expr-lang counts from the end with negative numbers.
+Result at_index(const std::vector<ExpressionValue>& items, std::int64_t index) {
+  const auto size = static_cast<std::int64_t>(items.size());
+  if (index < 0) index += size;
+  if (index < 0 || index >= size) return {};
+  return items[static_cast<std::size_t>(index)];
+}
+
+std::int64_t as_index(std::size_t at) { return at == std::string::npos ? -1 : static_cast<std::int64_t>(at); }
+
 Result apply_to_text(Op op, const std::string& text, const std::string& other) {
   switch (op) {
+    case Op::split: return split(text, other);
+    case Op::index_of: return as_index(text.find(other));
+    case Op::last_index_of: return as_index(text.rfind(other));
     case Op::contains: return text.find(other) != std::string::npos;
     case Op::starts_with: return text.starts_with(other);
     case Op::ends_with: return text.ends_with(other);
@@ -118,10 +185,19 @@ class Evaluation {
  public:
   explicit Evaluation(const ExpressionInput& input) : input_(input) {}
 
-  Result run(const ExpressionNode& node) const {
+  Result run(const ExpressionNode& node) {
+    if (++steps_ > expression_steps_max) return {};
     switch (node.op) {
       case Op::constant: return node.value;
       case Op::field: return field(node);
+      case Op::variable: return input_.variable(node.index);
+      case Op::element: return *element_;
+      case Op::list: return list(node);
+      case Op::any_of:
+      case Op::all_of:
+      case Op::none_of:
+      case Op::one_of:
+      case Op::count_of: return over_elements(node);
       case Op::both:
       case Op::either: {
         const auto first = run(node.children[0]);
@@ -148,7 +224,46 @@ class Evaluation {
     }
   }
 
-  Result is_in_list(const ExpressionNode& node) const {
+  Result list(const ExpressionNode& node) {
+    std::vector<ExpressionValue> items;
+    for (const ExpressionNode& child : node.children) {
+      auto item = run(child);
+      if (!item) return {};
+      // A list of fractions has no whole numbers.
+      items.push_back(node.element == Kind::real ? ExpressionValue(as_real(*item)) : std::move(*item));
+    }
+    return make_list(std::move(items));
+  }
+
+  Result over_elements(const ExpressionNode& node) {
+    const auto elements = run(node.children[0]);
+    if (!elements) return {};
+    const ExpressionValue* const outer = element_;
+    std::int64_t count = 0;
+    std::int64_t size = 0;
+    bool is_failed = false;
+    for (const ExpressionValue& item : items_of(*elements)) {
+      element_ = &item;
+      const auto holds = run(node.children[1]);
+      is_failed = !holds;
+      if (is_failed) break;
+      ++size;
+      count += std::get<bool>(*holds) ? 1 : 0;
+      // As expr-lang, which asks no more than it must.
+      if (node.op == Op::all_of ? count < size : count > 0 && (node.op == Op::any_of || node.op == Op::none_of)) break;
+    }
+    element_ = outer;
+    if (is_failed) return {};
+    switch (node.op) {
+      case Op::any_of: return count > 0;
+      case Op::all_of: return count == size;
+      case Op::none_of: return count == 0;
+      case Op::one_of: return count == 1;
+      default: return count;
+    }
+  }
+
+  Result is_in_list(const ExpressionNode& node) {
     const auto wanted = run(node.children[0]);
     if (!wanted) return {};
     for (std::size_t i = 1; i < node.children.size(); ++i) {
@@ -159,7 +274,7 @@ class Evaluation {
     return false;
   }
 
-  Result is_in_network(const ExpressionNode& node, const std::string& address_text, const std::string& text) const {
+  static Result is_in_network(const ExpressionNode& node, const std::string& address_text, const std::string& text) {
     const auto address = base::IpAddress::parse(address_text.substr(0, address_text.find('%')));
     if (!address) return {};
     if (node.network) return node.network->contains(*address);
@@ -169,7 +284,7 @@ class Evaluation {
   }
 
   // Operators and functions that need all of their operands.
-  Result apply(const ExpressionNode& node) const {
+  Result apply(const ExpressionNode& node) {
     std::array<ExpressionValue, 3> values;
     for (std::size_t i = 0; i < node.children.size(); ++i) {
       auto value = run(node.children[i]);
@@ -179,6 +294,12 @@ class Evaluation {
     const auto& [a, b, c] = values;
     switch (node.op) {
       case Op::metadata: return input_.metadata(std::get<std::string>(a));
+      case Op::group: return input_.group(to_text(a));
+      case Op::in_value:
+        return std::ranges::any_of(items_of(b), [&](const ExpressionValue& item) { return are_equal(a, item); });
+      case Op::at_index: return at_index(items_of(a), std::get<std::int64_t>(b));
+      case Op::join: return join(items_of(a), node.children.size() > 1 ? std::get<std::string>(b) : std::string());
+      case Op::replace: return replaced(std::get<std::string>(a), std::get<std::string>(b), std::get<std::string>(c));
       case Op::incidr: return is_in_network(node, std::get<std::string>(a), std::get<std::string>(b));
       case Op::negate: return !std::get<bool>(a);
       case Op::minus: return arithmetic(Op::subtract, ExpressionValue(std::int64_t{0}), a);
@@ -198,23 +319,37 @@ class Evaluation {
       case Op::power: return arithmetic(node.op, a, b);
       case Op::to_text: return to_text(a);
       case Op::to_number: return to_number(a);
+      case Op::length:
+        if (node.children[0].kind == Kind::list) return static_cast<std::int64_t>(items_of(a).size());
+        return apply_to_text(node.op, std::get<std::string>(a), {});
       case Op::contains:
       case Op::starts_with:
       case Op::ends_with:
       case Op::trim_prefix:
-      case Op::trim_suffix: return apply_to_text(node.op, std::get<std::string>(a), std::get<std::string>(b));
+      case Op::trim_suffix:
+      case Op::split:
+      case Op::index_of:
+      case Op::last_index_of: return apply_to_text(node.op, std::get<std::string>(a), std::get<std::string>(b));
       default: return apply_to_text(node.op, std::get<std::string>(a), {});
     }
   }
 
   const ExpressionInput& input_;
+  const ExpressionValue* element_ = nullptr;
+  std::size_t steps_ = 0;
 };
 
 }  // namespace
 
+std::optional<ExpressionValue> Expression::evaluate(const ExpressionInput& input) const {
+  return Evaluation(input).run(*root_);
+}
+
 bool Expression::holds(const ExpressionInput& input) const {
-  const auto result = Evaluation(input).run(*root_);
+  const auto result = evaluate(input);
   return result && std::get<bool>(*result);
 }
+
+ExpressionType Expression::type() const { return {.kind = root_->kind, .element = root_->element}; }
 
 }  // namespace fairlead::server

@@ -16,7 +16,11 @@ struct ExpressionNode {
   enum class Op : std::uint8_t {
     constant,
     field,
+    variable,
+    element,   // `#` of the innermost predicate
+    list,      // [a, b]
     metadata,  // metadata(label)
+    group,     // group(name)
     incidr,    // incidr(ip, cidr)
     // operators
     negate,  // not
@@ -31,6 +35,7 @@ struct ExpressionNode {
     greater,
     greater_equal,
     in_list,   // the first child in the others
+    in_value,  // the first child in the second, a list
     in_range,  // the first child from the second to the third
     contains,
     starts_with,
@@ -42,8 +47,21 @@ struct ExpressionNode {
     divide,
     remainder,
     power,
+    // a list and a condition on its elements
+    any_of,
+    all_of,
+    none_of,
+    one_of,
+    count_of,
+    // functions of lists
+    at_index,
+    join,
     // functions of texts
-    length,
+    split,
+    replace,
+    index_of,
+    last_index_of,
+    length,  // and of lists
     lower,
     upper,
     trim,
@@ -53,11 +71,13 @@ struct ExpressionNode {
     to_text,
     to_number,
   };
-  enum class Kind : std::uint8_t { flag, number, real, text };
+  using Kind = ExpressionType::Kind;
 
   Op op = Op::constant;
   Kind kind = Kind::flag;
+  Kind element = Kind::flag;  // of a list
   QueryField field{};
+  std::size_t index = 0;  // of a variable
   ExpressionValue value{};
   std::vector<ExpressionNode> children;
   std::optional<RegularExpression> pattern;  // of matches

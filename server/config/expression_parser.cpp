@@ -1,9 +1,9 @@
-// From the text of an expression to its tree: tokens, precedence, and what each operator takes.
+// From the words of an expression to its tree: precedence, and what each operator takes.
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <vector>
 
+#include "server/config/expression_functions.hpp"
+#include "server/config/expression_lexer.hpp"
 #include "server/config/expression_node.hpp"
 #include "server/config/fault_collector.hpp"
 #include "server/config/nearest_name.hpp"
@@ -12,214 +12,35 @@ namespace fairlead::server {
 namespace {
 
 using Node = ExpressionNode;
-using Op = ExpressionNode::Op;
-using Kind = ExpressionNode::Kind;
+using Token = ExpressionToken;
+using namespace expression_tables;  // NOLINT(google-build-using-namespace)
 
-struct Token {
-  enum class Type { end, name, text, number, sign };
-  Type type = Type::end;
-  std::string text;  // of a text, what it says
-  std::size_t at = 0;
-  double real = 0;
-  std::int64_t number = 0;
-  bool is_real = false;
-};
-
-// What is wrong, and where: caught where the parser was called.
-struct Wrong {
-  std::size_t at;
-  std::string message;
-};
-[[noreturn]] void fail(std::size_t at, std::string message) { throw Wrong{at, std::move(message)}; }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c); }
-
-class Lexer {
- public:
-  explicit Lexer(std::string_view text) : text_(text) {}
-
-  std::vector<Token> run() {
-    std::vector<Token> tokens;
-    while (true) {
-      at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
-      Token& token = tokens.emplace_back();
-      token.at = at_;
-      if (at_ == text_.size()) return tokens;
-      read(token);
-    }
-  }
-
- private:
-  void read(Token& token) {
-    const char c = text_[at_];
-    if (c == '\'' || c == '"' || c == '`') return read_text(token, c);
-    if (is_digit(c) || (c == '.' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]))) return read_number(token);
-    if (is_name(c)) {
-      token.type = Token::Type::name;
-      while (at_ < text_.size() && is_name(text_[at_])) token.text += text_[at_++];
-      return;
-    }
-    token.type = Token::Type::sign;
-    static constexpr std::array<std::string_view, 9> pairs{"==", "!=", "<=", ">=", "&&", "||", "**", "..", "??"};
-    const std::string_view pair = text_.substr(at_, 2);
-    token.text = std::ranges::find(pairs, pair) != pairs.end() ? pair : text_.substr(at_, 1);
-    if (token.text.size() == 1 && std::string_view("()[],!<>+-*/%^?:").find(c) == std::string_view::npos) {
-      fail(at_, "unexpected " + quote(token.text));
-    }
-    at_ += token.text.size();
-  }
-
-  void read_text(Token& token, char mark) {
-    token.type = Token::Type::text;
-    const std::size_t begin = at_++;
-    while (at_ < text_.size() && text_[at_] != mark) {
-      if (text_[at_] == '\\' && mark != '`') {
-        read_escape(token);
-      } else {
-        token.text += text_[at_++];
-      }
-    }
-    if (at_ == text_.size()) fail(begin, "the text is never closed; write " + std::string(1, mark) + " behind it");
-    ++at_;
-  }
-
-  void read_escape(Token& token) {
-    static constexpr std::string_view escapes = "\\'\"abfnrtv";
-    static constexpr std::string_view meanings = "\\'\"\a\b\f\n\r\t\v";
-    const char c = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
-    if (const std::size_t index = escapes.find(c); index != std::string_view::npos && c != '\0') {
-      token.text += meanings[index];
-      at_ += 2;
-      return;
-    }
-    unsigned value = 0;
-    const std::string_view digits = text_.substr(std::min(at_ + 2, text_.size()), 2);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    if (c != 'x' || error != std::errc{} || end != digits.data() + 2) {
-      fail(at_, "unknown escape " + quote(text_.substr(at_, 2)) + " in a text; write '\\\\' for a backslash");
-    }
-    token.text += static_cast<char>(value);
-    at_ += 4;
-  }
-
-  void read_number(Token& token) {
-    token.type = Token::Type::number;
-    const std::size_t begin = at_;
-    std::string digits;
-    const bool is_hex = text_.substr(at_, 2) == "0x" || text_.substr(at_, 2) == "0X";
-    if (is_hex) at_ += 2;
-    for (; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (c == '_') continue;
-      const bool is_range = c == '.' && text_.substr(at_, 2) == "..";
-      if (!is_name(c) && (c != '.' || is_range || is_hex)) break;
-      digits += c;
-    }
-    token.text = std::string(text_.substr(begin, at_ - begin));
-    const char* const last = digits.data() + digits.size();
-    token.is_real = !is_hex && digits.find_first_of(".eE") != std::string::npos;
-    const auto [end, error] = token.is_real ? std::from_chars(digits.data(), last, token.real)
-                                            : std::from_chars(digits.data(), last, token.number, is_hex ? 16 : 10);
-    if (digits.empty() || error != std::errc{} || end != last) fail(begin, quote(token.text) + " is not a number");
-  }
-
-  const std::string_view text_;
-  std::size_t at_ = 0;
-};
-
-struct Binary {
-  std::string_view sign;
-  int precedence;
-  Op op;
-};
-// expr-lang's; all but the power group from the left.
-constexpr auto binaries = std::to_array<Binary>({
-    {"||", 10, Op::either},
-    {"or", 10, Op::either},
-    {"&&", 15, Op::both},
-    {"and", 15, Op::both},
-    {"==", 20, Op::equal},
-    {"!=", 20, Op::unequal},
-    {"<", 20, Op::less},
-    {"<=", 20, Op::less_equal},
-    {">", 20, Op::greater},
-    {">=", 20, Op::greater_equal},
-    {"in", 20, Op::in_list},
-    {"matches", 20, Op::matches},
-    {"contains", 20, Op::contains},
-    {"startsWith", 20, Op::starts_with},
-    {"endsWith", 20, Op::ends_with},
-    {"+", 30, Op::add},
-    {"-", 30, Op::subtract},
-    {"*", 60, Op::multiply},
-    {"/", 60, Op::divide},
-    {"%", 60, Op::remainder},
-    {"**", 100, Op::power},
-    {"^", 100, Op::power},
-});
-constexpr int not_precedence = 50;
-constexpr int sign_precedence = 90;
-
-struct Field {
-  std::string_view name;
-  QueryField field;
-  Kind kind;
-};
-constexpr auto fields = std::to_array<Field>({
-    {"bufsize", QueryField::bufsize, Kind::number},
-    {"class", QueryField::class_, Kind::text},
-    {"client_ip", QueryField::client_ip, Kind::text},
-    {"do", QueryField::do_, Kind::flag},
-    {"id", QueryField::id, Kind::number},
-    {"name", QueryField::name, Kind::text},
-    {"opcode", QueryField::opcode, Kind::number},
-    {"port", QueryField::port, Kind::text},
-    {"proto", QueryField::proto, Kind::text},
-    {"server_ip", QueryField::server_ip, Kind::text},
-    {"server_port", QueryField::server_port, Kind::text},
-    {"size", QueryField::size, Kind::number},
-    {"type", QueryField::type, Kind::text},
-});
-
-struct Function {
-  std::string_view name;
-  Op op;
-  std::size_t texts;  // how many it takes
-  Kind kind;          // what it gives
-};
-constexpr auto functions = std::to_array<Function>({
-    {"incidr", Op::incidr, 2, Kind::flag},
-    {"metadata", Op::metadata, 1, Kind::text},
-    {"len", Op::length, 1, Kind::number},
-    {"lower", Op::lower, 1, Kind::text},
-    {"upper", Op::upper, 1, Kind::text},
-    {"trim", Op::trim, 1, Kind::text},
-    {"trimPrefix", Op::trim_prefix, 2, Kind::text},
-    {"trimSuffix", Op::trim_suffix, 2, Kind::text},
-    {"hasPrefix", Op::starts_with, 2, Kind::flag},
-    {"hasSuffix", Op::ends_with, 2, Kind::flag},
-});
+[[noreturn]] void fail(std::size_t at, std::string message) { throw ExpressionFault{at, std::move(message)}; }
 
 std::string_view describe(Kind kind) {
   switch (kind) {
     case Kind::flag: return "yes or no";
     case Kind::text: return "a text";
+    case Kind::list: return "a list";
     default: return "a number";
   }
 }
 
 bool is_number(const Node& node) { return node.kind == Kind::number || node.kind == Kind::real; }
-bool are_comparable(const Node& a, const Node& b) { return a.kind == b.kind || (is_number(a) && is_number(b)); }
+bool are_numbers(Kind a, Kind b) {
+  return (a == Kind::number || a == Kind::real) && (b == Kind::number || b == Kind::real);
+}
+bool are_comparable(Kind a, Kind b) { return (a == b && a != Kind::list) || are_numbers(a, b); }
+bool are_comparable(const Node& a, const Node& b) { return are_comparable(a.kind, b.kind); }
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : tokens_(Lexer(text).run()) {}
+  Parser(std::string_view text, const ExpressionScope& scope) : tokens_(lex_expression(text)), scope_(scope) {}
 
-  Node run() {
+  Node run(bool is_condition) {
     Node root = expression(0);
     if (token().type != Token::Type::end) fail(token().at, "unexpected " + quote(token().text));
-    if (root.kind != Kind::flag) {
+    if (is_condition && root.kind != Kind::flag) {
       fail(0, "it is " + std::string(describe(root.kind)) + ", and not yes or no; compare it with something");
     }
     return root;
@@ -292,14 +113,17 @@ class Parser {
     Node yes = expression(0);
     expect(":");
     Node no = expression(0);
-    if (yes.kind != no.kind) fail(at, "both sides of ':' must be of one kind");
+    if (yes.kind != no.kind || yes.element != no.element) fail(at, "both sides of ':' must be of one kind");
     const Kind kind = yes.kind;
+    const Kind element = yes.element;
     count(at);
     std::vector<Node> children;
     children.push_back(std::move(condition));
     children.push_back(std::move(yes));
     children.push_back(std::move(no));
-    return make(Op::choose, kind, std::move(children));
+    Node node = make(Op::choose, kind, std::move(children));
+    node.element = element;
+    return node;
   }
 
   Node binary(const Binary& row, Node left, std::size_t at) {
@@ -375,6 +199,13 @@ class Parser {
       return make(Op::in_list, Kind::flag, std::move(children));
     }
     Node first = expression(26);
+    if (first.kind == Kind::list && !is_at("..")) {
+      if (!are_comparable(children.front().kind, first.element)) {
+        fail(at, "'in' needs a list of what stands in front of it: " + std::string(describe(children.front().kind)));
+      }
+      children.push_back(std::move(first));
+      return make(Op::in_value, Kind::flag, std::move(children));
+    }
     if (!is_at("..")) fail(at, "'in' needs a list such as ['A', 'AAAA'] or a range such as 1..9 behind it");
     take();
     Node last = expression(26);
@@ -384,6 +215,50 @@ class Parser {
     return make(Op::in_range, Kind::flag, std::move(children));
   }
 
+  // [1, 2]
+  Node list(std::size_t at) {
+    Node node = make(Op::list, Kind::list);
+    while (!is_at("]")) {
+      Node item = expression(0);
+      if (item.kind == Kind::list) fail(at, "a list of lists is not served");
+      const bool is_first = node.children.empty();
+      if (!is_first && !are_comparable(node.element, item.kind)) fail(at, "a list must be of values of one kind");
+      if (is_first || item.kind == Kind::real) node.element = item.kind;
+      node.children.push_back(std::move(item));
+      if (!is_at("]")) expect(",");
+    }
+    expect("]");
+    if (!std::ranges::all_of(node.children, [](const Node& item) { return item.op == Op::constant; })) return node;
+    // Made once.
+    ExpressionList items;
+    for (const Node& item : node.children) {
+      const auto* const number = std::get_if<std::int64_t>(&item.value);
+      const bool is_to_be_real = node.element == Kind::real && number != nullptr;
+      items.items.push_back(is_to_be_real ? ExpressionValue(static_cast<double>(*number)) : item.value);
+    }
+    Node folded = constant(std::make_shared<const ExpressionList>(std::move(items)), Kind::list);
+    folded.element = node.element;
+    return folded;
+  }
+
+  // LIST[0], as often as it is written.
+  Node indexed(Node node) {
+    while (is_at("[")) {
+      const std::size_t at = take().at;
+      if (node.kind != Kind::list) fail(at, "'[' needs a list in front of it, such as split(name(), '.')");
+      Node index = expression(0);
+      if (index.kind != Kind::number) fail(at, "an index is a whole number");
+      expect("]");
+      count(at);
+      const Kind kind = node.element;
+      std::vector<Node> children;
+      children.push_back(std::move(node));
+      children.push_back(std::move(index));
+      node = make(Op::at_index, kind, std::move(children));
+    }
+    return node;
+  }
+
   Node unary() {
     const Token token = take();
     count(token.at);
@@ -391,7 +266,12 @@ class Parser {
       if (token.type == Token::Type::sign && token.text == "(") {
         Node inner = expression(0);
         expect(")");
-        return inner;
+        return indexed(std::move(inner));
+      }
+      if (token.type == Token::Type::sign && token.text == "[") return indexed(list(token.at));
+      if (token.type == Token::Type::sign && token.text == "#") {
+        if (elements_.empty()) fail(token.at, "'#' is an element of any(), all(), none(), one() or count()");
+        return make(Op::element, elements_.back());
       }
       if (token.type != Token::Type::text && (token.text == "!" || token.text == "not")) {
         Node operand = expression(not_precedence);
@@ -412,7 +292,7 @@ class Parser {
       case Token::Type::text: return constant(token.text, Kind::text);
       case Token::Type::number:
         return token.is_real ? constant(token.real, Kind::real) : constant(token.number, Kind::number);
-      case Token::Type::name: return named(token);
+      case Token::Type::name: return indexed(named(token));
       case Token::Type::end: fail(token.at, "it ends where a value should stand");
       default: fail(token.at, "unexpected " + quote(token.text) + " where a value should stand");
     }
@@ -420,16 +300,29 @@ class Parser {
 
   Node named(const Token& name) {
     if (name.text == "true" || name.text == "false") return constant(name.text == "true", Kind::flag);
-    std::vector<std::string_view> known{"int", "string"};
+    const auto variable = std::ranges::find(scope_.variables, name.text, &ExpressionScope::Variable::name);
+    if (variable != scope_.variables.end()) {
+      Node node = make(Op::variable, variable->type.kind);
+      node.element = variable->type.element;
+      node.index = static_cast<std::size_t>(variable - scope_.variables.begin());
+      return node;
+    }
+    std::vector<std::string_view> known(special_functions.begin(), special_functions.end());
     for (const Field& field : fields) known.push_back(field.name);
     for (const Function& function : functions) known.push_back(function.name);
+    for (const Predicate& predicate : predicates) known.push_back(predicate.name);
+    if (scope_.has_groups) known.push_back("group");
     if (std::ranges::find(known, name.text) == known.end()) {
       const std::string_view nearest = nearest_name(name.text, known);
-      fail(name.at, "unknown function " + quote(name.text) +
+      fail(name.at, std::string(scope_.has_groups ? "unknown function or variable " : "unknown function ") +
+                        quote(name.text) +
                         (nearest.empty() ? "; texts stand in single quotes: '" + name.text + "'"
                                          : "; did you mean " + quote(std::string(nearest) + "()") + '?'));
     }
     if (!is_at("(")) fail(name.at, quote(name.text) + " is a function; write " + quote(name.text + "()"));
+    if (const auto row = std::ranges::find(predicates, name.text, &Predicate::name); row != predicates.end()) {
+      return over_elements(*row, name.at);
+    }
     std::vector<Node> arguments = this->arguments();
     const auto need = [&](std::size_t count) {
       if (arguments.size() == count) return;
@@ -444,18 +337,66 @@ class Parser {
     }
     if (name.text == "int" || name.text == "string") {
       need(1);
-      if (name.text == "int" && arguments[0].kind == Kind::flag) fail(name.at, "'int' needs a number or a text");
+      const Kind kind = arguments[0].kind;
+      if (name.text == "int" && kind != Kind::text && !is_number(arguments[0])) {
+        fail(name.at, "'int' needs a number or a text");
+      }
+      if (kind == Kind::list) fail(name.at, "'string' takes no list; write join()");
       return name.text == "int" ? make(Op::to_number, Kind::number, std::move(arguments))
                                 : make(Op::to_text, Kind::text, std::move(arguments));
     }
+    if (name.text == "group") {
+      need(1);
+      if (arguments[0].kind != Kind::text && arguments[0].kind != Kind::number) {
+        fail(name.at, "'group' takes the name or the number of a group: group('a'), group(1)");
+      }
+      return make(Op::group, Kind::text, std::move(arguments));
+    }
+    if (name.text == "join") return joined(std::move(arguments), name.at);
     const Function& function = *std::ranges::find(functions, name.text, &Function::name);
     need(function.texts);
+    if (function.op == Op::length && arguments[0].kind == Kind::list) {
+      return make(Op::length, Kind::number, std::move(arguments));
+    }
     for (const Node& argument : arguments) {
       if (argument.kind != Kind::text) fail(name.at, quote(name.text) + " takes texts; write them in single quotes");
     }
     Node node = make(function.op, function.kind, std::move(arguments));
+    if (function.kind == Kind::list) node.element = Kind::text;
     if (function.op == Op::incidr) check_network(node, name.at);
     return node;
+  }
+
+  // any(LIST, CONDITION) or any(LIST, {CONDITION})
+  Node over_elements(const Predicate& predicate, std::size_t at) {
+    const std::string name(predicate.name);
+    const auto need = [&](bool holds, std::string_view what) {
+      if (!holds) fail(at, quote(name) + ' ' + std::string(what) + "; write " + name + "(['a', 'b'], # == name())");
+    };
+    expect("(");
+    std::vector<Node> children;
+    children.push_back(expression(0));
+    need(children[0].kind == Kind::list, "needs a list");
+    const auto* const items = std::get_if<std::shared_ptr<const ExpressionList>>(&children[0].value);
+    need(items == nullptr || !(*items)->items.empty(), "needs a list with something in it");
+    need(take_if(","), "needs a condition behind the list");
+    const bool is_braced = take_if("{");
+    elements_.push_back(children[0].element);
+    children.push_back(expression(0));
+    elements_.pop_back();
+    need(children[1].kind == Kind::flag, "needs a condition that is yes or no");
+    if (is_braced) expect("}");
+    expect(")");
+    return make(predicate.op, predicate.op == Op::count_of ? Kind::number : Kind::flag, std::move(children));
+  }
+
+  static Node joined(std::vector<Node> arguments, std::size_t at) {
+    const bool has_list = !arguments.empty() && arguments[0].kind == Kind::list && arguments[0].element == Kind::text;
+    const bool has_mark = arguments.size() == 2 && arguments[1].kind == Kind::text;
+    if (!has_list || (arguments.size() != 1 && !has_mark)) {
+      fail(at, "'join' takes a list of texts and what stands between them: join(split(name(), '.'), '-')");
+    }
+    return make(Op::join, Kind::text, std::move(arguments));
   }
 
   static void check_network(Node& node, std::size_t at) {
@@ -479,24 +420,47 @@ class Parser {
   }
 
   const std::vector<Token> tokens_;
+  const ExpressionScope& scope_;
+  std::vector<Kind> elements_;  // of the lists whose conditions are open
   std::size_t next_ = 0;
   std::size_t nodes_ = 0;
   std::size_t depth_ = 0;
 };
 
-}  // namespace
-
-std::expected<Expression, std::string> Expression::parse_condition(std::string_view text) {
+std::expected<ExpressionNode, std::string> parse_expression(std::string_view text, const ExpressionScope& scope,
+                                                            bool is_condition) {
   if (text.size() > expression_octets_max) {
     return std::unexpected("it is longer than " + std::to_string(expression_octets_max) + " octets; shorten it");
   }
   try {
-    auto root = std::make_shared<const ExpressionNode>(Parser(text).run());
-    return Expression(std::string(text), std::move(root));
-  } catch (const Wrong& wrong) {
+    return Parser(text, scope).run(is_condition);
+  } catch (const ExpressionFault& wrong) {
     return std::unexpected(wrong.message + " (at " + quote(text.substr(wrong.at)) + ", octet " +
                            std::to_string(wrong.at + 1) + ")");
   }
+}
+
+}  // namespace
+
+bool is_reserved_in_expressions(std::string_view name) {
+  return std::ranges::find(reserved_words, name) != reserved_words.end() ||
+         std::ranges::find(special_functions, name) != special_functions.end() ||
+         std::ranges::find(fields, name, &Field::name) != fields.end() ||
+         std::ranges::find(functions, name, &Function::name) != functions.end() ||
+         std::ranges::find(predicates, name, &Predicate::name) != predicates.end();
+}
+
+std::expected<Expression, std::string> Expression::parse_condition(std::string_view text,
+                                                                   const ExpressionScope& scope) {
+  auto root = parse_expression(text, scope, true);
+  if (!root) return std::unexpected(std::move(root.error()));
+  return Expression(std::string(text), std::make_shared<const ExpressionNode>(std::move(*root)));
+}
+
+std::expected<Expression, std::string> Expression::parse(std::string_view text, const ExpressionScope& scope) {
+  auto root = parse_expression(text, scope, false);
+  if (!root) return std::unexpected(std::move(root.error()));
+  return Expression(std::string(text), std::make_shared<const ExpressionNode>(std::move(*root)));
 }
 
 }  // namespace fairlead::server

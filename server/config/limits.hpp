@@ -37,6 +37,8 @@ inline constexpr std::size_t bind_addresses_max = 256;
 inline constexpr std::size_t log_format_octets_max = 1'024;
 /// Records of one section of a `template`: a reply that is larger does not fit a datagram by far.
 inline constexpr std::size_t template_records_max = 100;
+/// Variables of one `template`: each is made for every query that matches.
+inline constexpr std::size_t template_variables_max = 100;
 /// Rules of `rewrite` in one block: each query is held against all of them.
 inline constexpr std::size_t rewrite_rules_max = 1'000;
 /// Regular expressions of one Corefile: a compiled one is some kilobytes, and a nasty one several megabytes.

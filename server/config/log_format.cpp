@@ -49,12 +49,12 @@ bool is_word(std::string_view text) {
 
 std::string braced(std::string_view word) { return quote("{" + std::string(word) + "}"); }
 
-std::string describe_unknown(std::string_view word) {
+std::string describe_unknown(std::string_view word, std::string_view whose) {
   std::string lower(word);
   std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; });
   std::vector<std::string_view> names{"common", "combined"};
   for (const auto& [known, field] : fields) names.push_back(known);
-  std::string message = "unknown placeholder " + braced(word) + " in the format of 'log'";
+  std::string message = "unknown placeholder " + braced(word) + " in " + std::string(whose);
   // "{ID}" and "{rflags}" lack the ">" of the header's.
   const auto header = std::ranges::find(names, ">" + lower);
   const std::string_view nearest = header != names.end() ? *header : nearest_name(lower, names);
@@ -103,7 +103,7 @@ class Pieces {
 };
 
 // The innermost braces are read first, as CoreDNS does: "{ {name} }" has one placeholder.
-std::expected<std::vector<LogPiece>, std::string> take_apart(std::string_view rest) {
+std::expected<std::vector<LogPiece>, std::string> take_apart(std::string_view rest, std::string_view whose) {
   Pieces pieces;
   std::string_view unclosed;
   for (std::size_t close = 0; (close = rest.find('}')) != std::string_view::npos; rest.remove_prefix(close + 1)) {
@@ -120,21 +120,20 @@ std::expected<std::vector<LogPiece>, std::string> take_apart(std::string_view re
       pieces.add(field->second);
     } else if (word.starts_with('/') && word.find_first_of(" \t\n\"'") == std::string_view::npos) {
       if (word.size() == 1) {
-        return std::unexpected(
-            std::string("'{/}' in the format of 'log' names no metadata; write '{/LABEL}', such as "
-                        "'{/forward/upstream}'"));
+        return std::unexpected("'{/}' in " + std::string(whose) +
+                               " names no metadata; write '{/LABEL}', such as '{/forward/upstream}'");
       }
       pieces.add_text(rest.substr(0, open));
       pieces.add(metadata, word.substr(1));
     } else if (is_word(word)) {
-      return std::unexpected(describe_unknown(word));
+      return std::unexpected(describe_unknown(word, whose));
     } else {
       pieces.add_text(rest.substr(0, close + 1));
     }
   }
   if (unclosed.empty()) unclosed = find_unclosed(rest);
   if (!unclosed.empty()) {
-    return std::unexpected("'{" + std::string(unclosed) + "' in the format of 'log' is never closed; write " +
+    return std::unexpected("'{" + std::string(unclosed) + "' in " + std::string(whose) + " is never closed; write " +
                            braced(unclosed));
   }
   pieces.add_text(rest);
@@ -143,14 +142,14 @@ std::expected<std::vector<LogPiece>, std::string> take_apart(std::string_view re
 
 }  // namespace
 
-LogFormat::LogFormat() : pieces_(*take_apart(common)) {}
+LogFormat::LogFormat() : pieces_(*take_apart(common, {})) {}
 
-std::expected<LogFormat, std::string> LogFormat::parse(std::string_view text) {
+std::expected<LogFormat, std::string> LogFormat::parse(std::string_view text, std::string_view whose) {
   if (text.size() > log_format_octets_max) {
-    return std::unexpected("the format of 'log' is longer than " + std::to_string(log_format_octets_max) +
+    return std::unexpected(std::string(whose) + " is longer than " + std::to_string(log_format_octets_max) +
                            " octets; write a shorter one");
   }
-  auto pieces = take_apart(replaced(replaced(std::string(text), "{common}", common), "{combined}", combined));
+  auto pieces = take_apart(replaced(replaced(std::string(text), "{common}", common), "{combined}", combined), whose);
   if (!pieces) return std::unexpected(pieces.error());
   return LogFormat(std::move(*pieces));
 }

@@ -46,7 +46,9 @@ class LogFormat {
  public:
   /// The Common Log Format.
   LogFormat();
-  static std::expected<LogFormat, std::string> parse(std::string_view text);
+  /// `whose`: what a message calls the text.
+  static std::expected<LogFormat, std::string> parse(std::string_view text,
+                                                     std::string_view whose = "the format of 'log'");
 
   const std::vector<LogPiece>& pieces() const { return pieces_; }
   friend bool operator==(const LogFormat&, const LogFormat&) = default;

@@ -18,10 +18,7 @@ constexpr auto not_yet = std::to_array<NotYetRow>({
     {"forward", "TO", "https://", "forward to plain DNS"},
     {"forward", "doh_method", "", remove_line},
 
-    {"prometheus", "tls", "", remove_line},
-
-    {"template", "var", "", "use the groups of 'match', and '{{ $x := ... }}' within a record"},
-    {"template", "expr", "", "write the condition as a pattern of 'match'"},
+    {"tls", "acme", "", "write 'tls CERT KEY' with files that cert-manager or another client of ACME keeps"},
 });
 
 struct NoEffectRow {

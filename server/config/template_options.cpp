@@ -41,6 +41,69 @@ void read_records(const Statement& option, OptionReader& reader, std::vector<Tem
   }
 }
 
+std::string joined(std::span<const Word> words) {
+  std::string text;
+  for (const Word& word : words) text += (text.empty() ? "" : " ") + word.text;
+  return text;
+}
+
+bool is_identifier(std::string_view name) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  return !name.empty() && is_letter(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
+// What the expressions of a template know: the functions of a query, group(), and the variables so far.
+void read_variable(const Statement& option, OptionReader& reader, TemplateOptions& options, ExpressionScope& scope) {
+  const Word& name = option.argument(0);
+  if (scope.variables.size() == template_variables_max) {
+    return reader.fault(name.at, "more than " + std::to_string(template_variables_max) + " variables in 'template'");
+  }
+  if (!is_identifier(name.text)) {
+    return reader.fault(name.at, quote(name.text) + " is no name of a variable; write letters, digits and '_'");
+  }
+  const bool is_known =
+      std::ranges::find(scope.variables, name.text, &ExpressionScope::Variable::name) != scope.variables.end();
+  if (is_known || is_reserved_in_expressions(name.text)) {
+    return reader.fault(name.at, quote(name.text) + (is_known ? " is a variable already" : " means something else") +
+                                     "; choose another name");
+  }
+  auto value = Expression::parse(joined(option.arguments().subspan(1)), scope);
+  if (!value) {
+    reader.fault(option.name().at, "bad expression: " + value.error());
+    // What uses it is not wrong as well.
+    return scope.variables.push_back({.name = name.text, .type = {.kind = ExpressionType::Kind::text}});
+  }
+  scope.variables.push_back({.name = name.text, .type = value->type()});
+  options.variables.push_back({.name = name.text, .value = std::move(*value)});
+}
+
+void read_condition(const Statement& option, OptionReader& reader, TemplateOptions& options,
+                    const ExpressionScope& scope) {
+  auto condition = Expression::parse_condition(joined(option.arguments()), scope);
+  if (condition) {
+    options.conditions.push_back(std::move(*condition));
+  } else {
+    reader.fault(option.name().at, "bad expression: " + condition.error());
+  }
+}
+
+// A record may stand in front of the variables that it uses.
+void check_variables(const Statement& directive, OptionReader& reader, const TemplateOptions& options,
+                     const ExpressionScope& scope) {
+  for (const auto* records : {&options.answer, &options.additional, &options.authority}) {
+    for (const TemplateOptions::Record& record : *records) {
+      for (const std::string& name : record.text.variables()) {
+        if (std::ranges::find(scope.variables, name, &ExpressionScope::Variable::name) != scope.variables.end())
+          continue;
+        reader.fault(directive.name().at, "the template " + quote(record.text.source()) +
+                                              " has a variable that is not there: '.Var." + name + "'; write 'var " +
+                                              name + " EXPRESSION'");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::expected<dns::ResourceRecord, std::string> parse_template_record(std::string_view text) {
@@ -83,6 +146,7 @@ void read_template(const Statement& directive, OptionReader& reader, ServerBlock
                  quote(directive.argument(1).text) + " is no record type; write one such as 'AAAA', or ANY");
   }
   options.zones = reader.zones_or_keys(directive.arguments().subspan(2), block);
+  ExpressionScope scope{.has_groups = true};
   const auto records = [&](std::vector<TemplateOptions::Record>& of) {
     return [&reader, &of](const Statement& option) { read_records(option, reader, of); };
   };
@@ -121,8 +185,11 @@ void read_template(const Statement& directive, OptionReader& reader, ServerBlock
                      options.fallthrough = {.enabled = true, .zones = reader.zones(option.arguments())};
                    }},
                   {"upstream", 0, any_count, "upstream", [](const Statement&) {}},
-                  {"var", 2, any_count, "var NAME EXPRESSION", [](const Statement&) {}},
-                  {"expr", 1, any_count, "expr EXPRESSION", [](const Statement&) {}}});
+                  {"var", 2, any_count, "var NAME EXPRESSION",
+                   [&](const Statement& option) { read_variable(option, reader, options, scope); }},
+                  {"expr", 1, any_count, "expr EXPRESSION",
+                   [&](const Statement& option) { read_condition(option, reader, options, scope); }}});
+  check_variables(directive, reader, options, scope);
   block.options.templates.push_back(std::move(options));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/config/directive_options.hpp"
+#include "server/config/expression.hpp"
 #include "server/config/regular_expression.hpp"
 #include "server/config/text_template.hpp"
 #include "zones/dns/domain_name.hpp"
@@ -25,6 +26,11 @@ struct TemplateOptions {
     TextTemplate text;
     std::optional<dns::ResourceRecord> constant;
   };
+  /// `var NAME EXPRESSION`; it may use those before it.
+  struct Variable {
+    std::string name;
+    Expression value;
+  };
   struct ExtendedError {
     std::uint16_t code = 0;
     std::string reason;
@@ -33,6 +39,8 @@ struct TemplateOptions {
   dns::RRType qtype = dns::RRType::any;
   std::vector<dns::DomainName> zones;
   std::vector<RegularExpression> match;  // the first that matches counts; empty: every name
+  std::vector<Variable> variables;
+  std::vector<Expression> conditions;  // of `expr`; all must hold
   std::vector<Record> answer;
   std::vector<Record> additional;
   std::vector<Record> authority;

@@ -17,8 +17,8 @@ using Kind = TemplateToken::Kind;
 using Node = TemplateNode;
 using Operand = TemplateOperand;
 
-constexpr std::array<std::string_view, 11> fields{"Class",    "Group", "Match",  "Message", "Meta", "Name",
-                                                  "Question", "Regex", "Remote", "Type",    "Zone"};
+constexpr std::array<std::string_view, 12> fields{"Class",    "Group", "Match",  "Message", "Meta", "Name",
+                                                  "Question", "Regex", "Remote", "Type",    "Var",  "Zone"};
 constexpr std::array<std::string_view, 5> message_fields{"AuthenticatedData", "CheckingDisabled", "Id", "Question",
                                                          "RecursionDesired"};
 constexpr std::array<std::string_view, 3> question_fields{"Name", "Qclass", "Qtype"};
@@ -35,11 +35,11 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
-  std::expected<std::vector<Node>, std::string> run() {
+  std::expected<ParsedTemplate, std::string> run() {
     std::vector<Node> nodes = parse_nodes();
     if (error_.empty() && !is_at_end()) fail("'{{" + end_word_ + "}}' closes nothing");
     if (!error_.empty()) return std::unexpected(std::move(error_));
-    return nodes;
+    return ParsedTemplate{.nodes = std::move(nodes), .variables = std::move(used_)};
   }
 
  private:
@@ -86,7 +86,8 @@ class Parser {
   std::size_t loops_ = 0;
   bool dot_is_query_ = true;
   std::vector<std::string> variables_{"$"};
-  std::string end_word_;  // "end" or "else", where parse_nodes() stopped at one
+  std::vector<std::string> used_;  // behind '.Var'
+  std::string end_word_;           // "end" or "else", where parse_nodes() stopped at one
   std::string error_;
 };
 
@@ -314,6 +315,8 @@ void Parser::check_fields(const Operand& operand) {
     fail("'.Message' has no field '." + second + "' here; write " + list(message_fields));
   } else if (first == "Question" && !has(question_fields, second)) {
     fail("'.Question' has no field '." + second + "'; write " + list(question_fields));
+  } else if (first == "Var") {
+    used_.push_back(second);
   } else if (first != "Message" && first != "Question" && first != "Group") {
     fail("'." + first + "' has no fields");
   }
@@ -342,7 +345,7 @@ void Parser::check_command(const TemplateCommand& command, bool is_first) {
 
 }  // namespace
 
-std::expected<std::vector<TemplateNode>, std::string> parse_template(std::vector<TemplateToken> tokens) {
+std::expected<ParsedTemplate, std::string> parse_template(std::vector<TemplateToken> tokens) {
   return Parser(std::move(tokens)).run();
 }
 

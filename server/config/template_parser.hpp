@@ -15,6 +15,10 @@
 
 namespace fairlead::server {
 
-std::expected<std::vector<TemplateNode>, std::string> parse_template(std::vector<TemplateToken> tokens);
+struct ParsedTemplate {
+  std::vector<TemplateNode> nodes;
+  std::vector<std::string> variables;  // "x" for each '.Var.x'
+};
+std::expected<ParsedTemplate, std::string> parse_template(std::vector<TemplateToken> tokens);
 
 }  // namespace fairlead::server

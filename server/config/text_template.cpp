@@ -243,9 +243,9 @@ std::optional<TemplateValue> Run::call(const TemplateCommand& command, const Tem
 std::expected<TextTemplate, std::string> TextTemplate::parse(std::string_view text) {
   auto tokens = lex_template(text);
   if (!tokens) return std::unexpected(std::move(tokens.error()));
-  auto nodes = parse_template(std::move(*tokens));
-  if (!nodes) return std::unexpected(std::move(nodes.error()));
-  return TextTemplate(text, std::move(*nodes));
+  auto parsed = parse_template(std::move(*tokens));
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  return TextTemplate(text, std::move(*parsed));
 }
 
 std::expected<std::string, std::string> TextTemplate::run(const TemplateData& data) const {

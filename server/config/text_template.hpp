@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/config/template_parser.hpp"
 #include "server/config/template_tree.hpp"
 #include "server/config/template_value.hpp"
 
@@ -37,13 +38,18 @@ class TextTemplate {
   std::expected<std::string, std::string> run(const TemplateData& data) const;
   /// As it was written.
   const std::string& source() const { return source_; }
+  /// The names behind '.Var' that it uses.
+  const std::vector<std::string>& variables() const { return variables_; }
   /// It has no action: every run gives the same text.
   bool is_constant() const;
 
  private:
-  TextTemplate(std::string_view source, std::vector<TemplateNode> nodes)
-      : source_(source), nodes_(std::make_shared<const std::vector<TemplateNode>>(std::move(nodes))) {}
+  TextTemplate(std::string_view source, ParsedTemplate parsed)
+      : source_(source),
+        variables_(std::move(parsed.variables)),
+        nodes_(std::make_shared<const std::vector<TemplateNode>>(std::move(parsed.nodes))) {}
   std::string source_;
+  std::vector<std::string> variables_;
   std::shared_ptr<const std::vector<TemplateNode>> nodes_;
 };
 

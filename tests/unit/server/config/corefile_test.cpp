@@ -34,6 +34,26 @@ TEST_CASE("keys become zones with ports, and the default port where none is name
   CHECK(to_string(loaded->blocks[1].at) == "Corefile:3");
 }
 
+TEST_CASE("a zone of tls:// has port 853 whatever -dns.port says, and shares a block with others") {
+  const Corefile corefile = load_good("a.org tls://a.org tls://b.org:8853 {\n tls crt key\n}\n");
+  CHECK(effective_order(corefile) == "Corefile:1: dns://a.org.:53 tls://a.org.:853 tls://b.org.:8853\n    tls\n");
+  MemoryCorefile other("tls://a.org {\n tls crt key\n}\n");
+  MemoryReader reader(other.files);
+  LoadSettings settings = other.settings(reader);
+  settings.default_port = 5300;
+  CHECK(load_corefile("Corefile", settings)->blocks[0].keys[0].port == 853);
+}
+
+TEST_CASE("encrypted and plain zones share a port on different addresses, and blocks a certificate on one") {
+  CHECK(load_good("tls://a.org:53 {\n bind 127.0.0.1\n tls crt key\n}\na.org {\n bind 127.0.0.2\n}\n").blocks.size() ==
+        2);
+  CHECK(load_good("tls://a.org {\n tls /k/crt /k/key\n}\ntls://b.org {\n root /k\n tls crt key\n}\n").blocks.size() ==
+        2);
+  CHECK(to_string(load_good("a.org {\n tls crt key\n}\n").warnings) ==
+        "Corefile:2: 'tls' does nothing in a block without a zone of 'tls://'; write the zone as 'tls://.', or remove "
+        "'tls'\n");
+}
+
 TEST_CASE("zones() names each zone once, in file order") {
   const Corefile corefile = load_good("b.org:53 a.org:53 B.org:54 {\n}\n");
   CHECK(corefile.blocks[0].zones().size() == 2);
@@ -52,8 +72,10 @@ TEST_CASE("the order of effect is the table's and not the file's") {
 
 TEST_CASE("-plugins lists what is supported, in order") {
   CHECK(plugins_text() ==
-        "root\nmetadata\nloop\ncancel\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhealth\nshed\n"
-        "prometheus\nerrors\nlog\nlocal\ndns64\nany\nchaos\nloadbalance\nrewrite\nautopath\nacl\nheader\nminimal"
+        "root\nmetadata\nloop\ncancel\nproxyproto\ntimeouts\nmultisocket\nreload\nnsid\nbufsize\nbind\ndebug\nready\nhe"
+        "alth\nshed\n"
+        "prometheus\nerrors\nlog\ndnstap\nlocal\ndns64\nany\nchaos\nloadbalance\nrewrite\nautopath\nacl\nheader\ntls\nm"
+        "inimal"
         "\ntemplate\ntransfer\nhosts\n"
         "k8s_external\nkubernetes\nfile\nauto\ncache\nforward\nwhoami\nview\n");
 }

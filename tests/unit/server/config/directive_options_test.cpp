@@ -334,6 +334,41 @@ TEST_CASE("bind takes addresses and interfaces, each directive with its own exce
   CHECK(bind[1].targets == std::vector<BindOptions::Target>{{"::1", false}});
 }
 
+TEST_CASE("proxyproto takes networks, what becomes of others, and sessions") {
+  using Action = ProxyprotoOptions::Action;
+  const auto named = *options_of(
+                          "proxyproto {\nallow 10.0.0.0/8 2001:db8::1\nallow 192.0.2.1\ndefault "
+                          "Reject\nudp_session_tracking 28s 20\n}")
+                          .proxyproto;
+  CHECK(named.allow.size() == 3);
+  CHECK(named.otherwise == Action::reject);
+  CHECK(named.session_time == 28s);
+  CHECK(named.sessions_max == 20);
+  CHECK_FALSE(options_of("proxyproto").proxyproto->otherwise);
+  for (const char* const open : {"proxyproto", "proxyproto {\n allow 10.0.0.0/8\n default use\n}"}) {
+    CHECK(
+        to_string(load_good(". {\n" + std::string(open) + "\n}\n").warnings).contains("believes headers of everybody"));
+  }
+  CHECK(load_good(". {\n proxyproto {\n allow 10.0.0.0/8\n }\n}\n").warnings.empty());
+}
+
+TEST_CASE("tls takes a certificate, a key, who signs clients and what is asked of them") {
+  const auto tls = *options_of("tls crt key ca {\nclient_auth verify_if_given\nkeylog secrets\n}").tls;
+  CHECK(tls.certificate_file == "crt");
+  CHECK(tls.key_file == "key");
+  CHECK(tls.ca_file == "ca");
+  CHECK(tls.client_certificate == ClientCertificate::verify_if_given);
+  CHECK(tls.keylog_file == "secrets");
+  CHECK(options_of("tls crt key").tls->client_certificate == ClientCertificate::none);
+  const auto below = below_root(RootOptions{"/etc/tls"}, *options_of("tls crt /k/key").tls);
+  CHECK(below.certificate_file == "/etc/tls/crt");
+  CHECK(below.key_file == "/k/key");
+  CHECK(below.ca_file.empty());
+  CHECK(to_string(load_good("tls://. {\n tls crt key ca\n}\n").warnings) ==
+        "Corefile:2: the CA of 'tls' has no effect: no certificate of a client is verified without 'client_auth "
+        "verify_if_given' or 'client_auth require_and_verify'\n");
+}
+
 TEST_CASE("options without effect are a warning each") {
   CHECK(
       to_string(load_good(". {\n errors {\n stacktrace\n }\n prometheus {\n runtime_metrics\n }\n}\n").warnings) ==

@@ -1,4 +1,4 @@
-// The conditions of `view`: what they mean, and what is said of those that mean nothing.
+// The expressions of `view` and `template`: what they mean, and what is said of those that mean nothing.
 #include "server/config/expression.hpp"
 
 #include <doctest/doctest.h>
@@ -9,7 +9,7 @@ namespace fairlead::server {
 namespace {
 
 /// A AAAA question for www.example.org over UDP, with DO and 1,232 octets.
-class Question final : public ExpressionInput {
+class Question : public ExpressionInput {
  public:
   bool flag(QueryField) const override { return true; }
   std::int64_t number(QueryField field) const override {
@@ -99,6 +99,21 @@ TEST_CASE("a condition holds as expr-lang says") {
       {"class() + server_port() == 'IN53'", true},
       {"metadata('kubernetes/client-namespace') == 'shop'", true},
       {"'a' < 'b' && 'it\\'s' == \"it's\" && '\\x41' == 'A'", true},
+      {"any(['10.0.0.0/8', '192.168.0.0/16'], incidr(client_ip(), #))", true},
+      {"any(['172.16.0.0/12'], {incidr(client_ip(), #)})", false},
+      {"all([1, 2.5], # > 0) && none([1, 2], # > 2) && one([1, 2], # > 1) && count([1, 2, 3], # > 1) == 2", true},
+      {"all(['x'], # == 'y') || any([1], # / 0 > 1)", false},
+      {"any([1, 2], any([2, 3], # == 3) && # == 2)", true},
+      {"type() in split('A,AAAA', ',') && 'MX' not in split('A,AAAA', ',')", true},
+      {"split(name(), '.')[0] == 'www' && split(name(), '.')[-2] == 'org'", true},
+      {"split(name(), '.')[9] == 'www'", false},
+      {"len(split(name(), '.')) == 4 && len(split('ab', '')) == 2 && len([1, 2]) == 2", true},
+      {"join(split(name(), '.'), '-') == 'www-example-org-' && join(['a', 'b']) == 'ab'", true},
+      {"replace('a-b-c', '-', '.') == 'a.b.c' && replace('aaa', 'aa', 'b') == 'ba' && replace('ab', '', '.') == "
+       "'.a.b.'",
+       true},
+      {"indexOf(name(), 'e') == 4 && lastIndexOf(name(), 'e') == 10 && indexOf(name(), 'q') == -1", true},
+      {"(do() ? ['a', 'b'] : ['c'])[1] == 'b'", true},
       {"not (not true)", true},
       {"!!true", true},
   });
@@ -156,6 +171,27 @@ TEST_CASE("what means nothing is told with its place") {
       {"true # false", "unexpected '#' (at '# false', octet 6)"},
       {"12x == 1", "'12x' is not a number (at '12x == 1', octet 1)"},
       {"'\\q' == 'q'", "unknown escape '\\q' in a text; write '\\\\' for a backslash (at '\\q' == 'q'', octet 2)"},
+      {"# == 1", "'#' is an element of any(), all(), none(), one() or count() (at '# == 1', octet 1)"},
+      {"any([], # == 1)",
+       "'any' needs a list with something in it; write any(['a', 'b'], # == name()) (at 'any([], # == 1)', octet 1)"},
+      {"any('a', true)", "'any' needs a list; write any(['a', 'b'], # == name()) (at 'any('a', true)', octet 1)"},
+      {"any(['a'])",
+       "'any' needs a condition behind the list; write any(['a', 'b'], # == name()) (at 'any(['a'])', octet 1)"},
+      {"any(['a'], #)",
+       "'any' needs a condition that is yes or no; write any(['a', 'b'], # == name()) (at 'any(['a'], #)', octet 1)"},
+      {"any(['a'], # == 1)", "'==' needs values of one kind on both sides (at '== 1)', octet 14)"},
+      {"[1, 'a'] == 1", "a list must be of values of one kind (at '[1, 'a'] == 1', octet 1)"},
+      {"[1] == [1]", "'==' needs values of one kind on both sides (at '== [1]', octet 5)"},
+      {"[[1]] == 1", "a list of lists is not served (at '[[1]] == 1', octet 1)"},
+      {"name()[0] == 'w'", "'[' needs a list in front of it, such as split(name(), '.') (at '[0] == 'w'', octet 7)"},
+      {"split(name(), '.')['a'] == ''", "an index is a whole number (at '['a'] == ''', octet 19)"},
+      {"type() in ['A'][0]", "unexpected '[' (at '[0]', octet 16)"},
+      {"string([1]) == ''", "'string' takes no list; write join() (at 'string([1]) == ''', octet 1)"},
+      {"join([1]) == ''",
+       "'join' takes a list of texts and what stands between them: join(split(name(), '.'), '-') (at 'join([1]) == "
+       "''', octet 1)"},
+      {"group(1) == ''",
+       "unknown function 'group'; texts stand in single quotes: 'group' (at 'group(1) == ''', octet 1)"},
       {"true ? 1 : 'a'", "both sides of ':' must be of one kind (at '? 1 : 'a'', octet 6)"},
       {std::string(5000, ' '), "it is longer than 4096 octets; shorten it"},
   });
@@ -167,9 +203,55 @@ TEST_CASE("what means nothing is told with its place") {
   }
 }
 
+TEST_CASE("an expression knows the groups and variables of its scope, and gives values of any kind") {
+  class Scoped final : public Question {
+   public:
+    std::string group(std::string_view name) const override { return "<" + std::string(name) + ">"; }
+    ExpressionValue variable(std::size_t index) const override {
+      return index == 0 ? ExpressionValue(std::int64_t{7}) : ExpressionValue(std::string("seven"));
+    }
+  };
+  using Kind = ExpressionType::Kind;
+  const ExpressionScope scope{.has_groups = true,
+                              .variables = {{"a", {.kind = Kind::number}}, {"word", {.kind = Kind::text}}}};
+  const Scoped question;
+  const auto value = [&](std::string_view text) {
+    const auto expression = Expression::parse(text, scope);
+    REQUIRE_MESSAGE(expression, expression.error());
+    return expression->evaluate(question);
+  };
+  CHECK(value("a + 1") == ExpressionValue(std::int64_t{8}));
+  CHECK(value("word + group('x') + group(2) + group(0)") == ExpressionValue(std::string("seven<x><2><0>")));
+  CHECK(value("a / 2") == ExpressionValue(3.5));
+  CHECK(value("a > 6 && word startsWith 's'") == ExpressionValue(true));
+  CHECK_FALSE(value("a / 0").has_value());
+  CHECK(Expression::parse("split(word, 'e')", scope)->type().kind == Kind::list);
+  CHECK(Expression::parse("a + word", scope).error().contains("'+' needs two numbers or two texts"));
+  CHECK(Expression::parse("b", scope).error() ==
+        "unknown function or variable 'b'; texts stand in single quotes: 'b' (at 'b', octet 1)");
+  CHECK(Expression::parse("group(true)", scope).error().contains("'group' takes the name or the number of a group"));
+  for (const char* name : {"name", "group", "len", "any", "true", "let", "int", "filter", "toJSON"}) {
+    CHECK(is_reserved_in_expressions(name));
+  }
+  CHECK_FALSE(is_reserved_in_expressions("ip"));
+}
+
+TEST_CASE("lists in each other end at the limit of steps, and texts at that of octets") {
+  std::string list = "[1";
+  for (int i = 0; i < 90; ++i) list += ",1";
+  list += "]";
+  const std::string nested = "any(" + list + ", any(" + list + ", any(" + list + ", # > 1)))";
+  CHECK_FALSE(Expression::parse(nested)->evaluate(Question()).has_value());
+  std::string text = "'" + std::string(1000, 'a') + "'";
+  CHECK_FALSE(Expression::parse("len(replace(" + text + ", 'a', " + text + ")) > 0")->evaluate(Question()).has_value());
+  CHECK(Expression::parse("len(split(" + text + ", '')) == 1000")->evaluate(Question()) == ExpressionValue(true));
+  CHECK_FALSE(Expression::parse("len(split(" + text + " + 'b', '')) > 0")->evaluate(Question()).has_value());
+}
+
 TEST_CASE("no text is too deep or too long for the parser") {
-  for (const std::string& part : {std::string("("), std::string("!"), std::string("-"), std::string("not "),
-                                  std::string("true?"), std::string("len("), std::string("[")}) {
+  for (const std::string& part :
+       {std::string("("), std::string("!"), std::string("-"), std::string("not "), std::string("true?"),
+        std::string("len("), std::string("["), std::string("any([1],"), std::string("join(")}) {
     std::string text;
     while (text.size() + part.size() < expression_octets_max) text += part;
     CHECK_FALSE(Expression::parse_condition(text));

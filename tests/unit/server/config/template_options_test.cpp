@@ -56,16 +56,32 @@ const Row rows[] = {
      "Corefile:2: 'AA' is no record type; write one such as 'AAAA', or ANY\n"},
     {"template IN A {\nanswer \"{{ .Nane }} 60 IN A 1.2.3.4\"\n}",
      "Corefile:3: the template '{{ .Nane }} 60 IN A 1.2.3.4' is not understood: a query has no field '.Nane'; write "
-     ".Class, .Group, .Match, .Message, .Meta, .Name, .Question, .Regex, .Remote, .Type, .Zone\n"},
+     ".Class, .Group, .Match, .Message, .Meta, .Name, .Question, .Regex, .Remote, .Type, .Var, .Zone\n"},
     {"template IN A {\nmatch (\nanwser x\n}",
      "Corefile:3: bad regular expression '(': missing ) in '('; write one as Go and RE2 do\n"
      "Corefile:4: unknown option 'anwser' of 'template'; did you mean 'answer'?\n"},
     {"template IN A {\nrcode NOTHING\nederror x\n}",
      "Corefile:3: 'NOTHING' is not an RCODE; write one such as 'NXDOMAIN'\n"
      "Corefile:4: 'x' is not a number from 0 to 65535\n"},
-    {"template IN A {\nvar x 1\n}",
-     "Corefile:3: 'var' of 'template' is not supported by this version yet; use the groups of 'match', and "
-     "'{{ $x := ... }}' within a record\n"},
+    {"template IN A {\nvar x\nexpr\n}",
+     "Corefile:3: too few arguments for 'var'; write 'var NAME EXPRESSION'\n"
+     "Corefile:4: too few arguments for 'expr'; write 'expr EXPRESSION'\n"},
+    {"template IN A {\nvar 1a 1\nvar a-b 1\nvar name 1\nvar let 1\nvar a 1\nvar a 2\n}",
+     "Corefile:3: '1a' is no name of a variable; write letters, digits and '_'\n"
+     "Corefile:4: 'a-b' is no name of a variable; write letters, digits and '_'\n"
+     "Corefile:5: 'name' means something else; choose another name\n"
+     "Corefile:6: 'let' means something else; choose another name\n"
+     "Corefile:8: 'a' is a variable already; choose another name\n"},
+    {"template IN A {\nvar a b + 1\nvar b 1\nvar c 1 +\nvar d c\n}",
+     "Corefile:3: bad expression: unknown function or variable 'b'; texts stand in single quotes: 'b' (at 'b + 1', "
+     "octet 1)\n"
+     "Corefile:5: bad expression: it ends where a value should stand (at '', octet 4)\n"},
+    {"template IN A {\nvar a 1\nexpr a\nexpr a == 'x'\n}",
+     "Corefile:4: bad expression: it is a number, and not yes or no; compare it with something (at 'a', octet 1)\n"
+     "Corefile:5: bad expression: '==' needs values of one kind on both sides (at '== 'x'', octet 3)\n"},
+    {"template IN A {\nanswer \"{{ .Name }} 60 IN A {{ .Var.ip }}\"\n}",
+     "Corefile:2: the template '{{ .Name }} 60 IN A {{ .Var.ip }}' has a variable that is not there: '.Var.ip'; write "
+     "'var ip EXPRESSION'\n"},
 };
 
 TEST_CASE("a template that cannot be meant is a fault with its line and what to write") {

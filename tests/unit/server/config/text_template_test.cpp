@@ -87,7 +87,7 @@ TEST_CASE("what a template cannot mean is a fault before any query comes") {
       {"{{}}", "fault: '{{}}' has nothing in it"},
       {"{{ .Nam }}",
        "fault: a query has no field '.Nam'; write .Class, .Group, .Match, .Message, .Meta, .Name, .Question, .Regex, "
-       ".Remote, .Type, .Zone"},
+       ".Remote, .Type, .Var, .Zone"},
       {"{{ $.Question.Typ }}", "fault: '.Question' has no field '.Typ'; write .Name, .Qclass, .Qtype"},
       {"{{ .Name.x }}", "fault: '.Name' has no fields"},
       {"{{ replace .Name }}",
