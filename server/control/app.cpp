@@ -10,9 +10,8 @@
 #include <thread>
 
 #include "resolver/limits.hpp"
+#include "server/control/debug_pages.hpp"
 #include "server/control/logging.hpp"
-#include "server/control/loop_probe_sender.hpp"
-#include "server/control/loop_report.hpp"
 #include "server/control/own_cache_lines.hpp"
 #include "server/control/plan_metrics.hpp"
 #include "server/control/process_metrics.hpp"
@@ -27,13 +26,7 @@ constexpr auto drain_max = resolver::question_deadline_max + 1s;
 constexpr auto drain_step = 10ms;
 // Longer than any query of an old plan waits.
 constexpr auto retire_after = resolver::question_deadline_max + 5s;
-// How often the files of `forward` are looked at.
-constexpr auto upstream_check_interval = 2s;
 constexpr auto sync_step = 2ms;
-// An upstream that is not up yet at the first probe is asked again later.
-constexpr std::chrono::seconds loop_rounds[] = {0s, 5s, 15s};
-// And while `loop degrade` holds queries back, until the loop is gone.
-constexpr auto loop_again = 10s;
 
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -69,9 +62,10 @@ Footing footing_of(const std::vector<std::shared_ptr<k8s::Cluster>>& clusters) {
   return least;
 }
 
-// ".:53", and ".:53 on 127.0.0.1" with `bind`.
+// ".:53", and "tls://.:853 on 127.0.0.1" with `tls` and `bind`.
 std::string startup_line(const ServerKey& key, const ListenAddress& address) {
-  std::string line = key.zone.to_string() + ":" + std::to_string(key.port);
+  std::string line = key.scheme == Scheme::dns ? "" : std::string(to_string(key.scheme)) + "://";
+  line += key.zone.to_string() + ":" + std::to_string(key.port);
   if (address.address) line += " on " + address.address->to_string();
   return line;
 }
@@ -106,7 +100,7 @@ LoadSettings App::load_settings() const {
 }
 
 int App::run() {
-  init_logging({.quiet = options_.quiet});
+  init_logging({.quiet = options_.quiet, .json = options_.json_log});
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
 
@@ -146,12 +140,12 @@ int App::run() {
   return exit_code_;
 }
 
-std::expected<std::unique_ptr<ServingPlan>, std::string> App::make_plan(Corefile corefile) {
-  const PlanContext context{.clock = clock_, .on_loop = [this](const LoopProbe& probe, std::string client) {
-                              asio::post(control_,
-                                         [this, zone = probe.zone().to_string(), name = probe.qname().to_string(),
-                                          client = std::move(client)] { report_loop(zone, name, client); });
-                            }};
+std::expected<std::unique_ptr<ServingPlan>, std::string> App::make_plan(Corefile corefile, bool keeps_hosts) {
+  const PlanContext context{
+      .clock = clock_, .keeps_hosts = keeps_hosts, .on_loop = [this](const LoopProbe& probe, std::string client) {
+        asio::post(control_, [this, zone = probe.zone().to_string(), name = probe.qname().to_string(),
+                              client = std::move(client)] { report_loop(zone, name, client); });
+      }};
   return make_serving_plan(std::move(corefile), plan_.get(), context);
 }
 
@@ -171,6 +165,7 @@ std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
   serve(*plan);
   notifier_.watch(notified_zones(*plan));
   refresher_.start(plan->refreshes);
+  host_watch_.start(plan->hosts, plan->named_upstreams);
   announce(*plan);
   retire(std::exchange(plan_, std::move(plan)));
   serving_ = true;
@@ -184,7 +179,7 @@ std::expected<void, std::string> App::apply(std::unique_ptr<ServingPlan> plan) {
 std::expected<App::SocketsByAddress, std::string> App::open_new_sockets(const ServingPlan& plan) {
   SocketsByAddress opened;
   for (const auto& address : plan.addresses) {
-    if (workers_.front().udp.contains(address)) continue;
+    if (workers_.front().tcp.contains(address)) continue;
     auto sockets = open_sockets(address, workers_.size());
     if (!sockets) return std::unexpected(sockets.error());
     opened.emplace(address, std::move(*sockets));
@@ -197,7 +192,9 @@ void App::add_listeners(SocketsByAddress opened) {
   for (auto& [address, sockets] : opened) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       asio::io_context& io = workers_[i].worker->io();
-      workers_[i].udp[address] = std::make_shared<UdpListener>(io, std::move(sockets.udp[i]), !address.address);
+      // Null where there is nothing over UDP.
+      auto& udp = workers_[i].udp[address];
+      if (!sockets.udp.empty()) udp = std::make_shared<UdpListener>(io, std::move(sockets.udp[i]), !address.address);
       workers_[i].tcp[address] = std::make_shared<TcpListener>(io, std::move(sockets.tcp[i]));
     }
   }
@@ -205,8 +202,10 @@ void App::add_listeners(SocketsByAddress opened) {
 
 std::expected<void, std::string> App::open_endpoints(const ServingPlan& plan) {
   std::vector<HttpEndpoint> endpoints;
-  const auto add = [&](const HttpAddress& address, const std::string& path, HttpRoute route) {
-    endpoints.push_back({.host = address.host, .port = address.port, .routes = {{path, std::move(route)}}});
+  const auto add = [&](const HttpAddress& address, const std::string& path, HttpRoute route,
+                       std::shared_ptr<const TlsIdentity> tls = nullptr) {
+    endpoints.push_back(
+        {.host = address.host, .port = address.port, .routes = {{path, std::move(route)}}, .tls = std::move(tls)});
   };
   for_each_option(plan, &DirectiveOptions::health, [&](const HealthOptions& options) {
     add(options.address, "/health", [] { return HttpResponse{.status = 200, .body = "OK"}; });
@@ -215,13 +214,27 @@ std::expected<void, std::string> App::open_endpoints(const ServingPlan& plan) {
     const bool until_ready = options.monitor == ReadyOptions::Monitor::until_ready;
     add(options.address, "/ready", [this, until_ready] { return answer_ready(until_ready); });
   });
-  for_each_option(plan, &DirectiveOptions::prometheus, [&](const PrometheusOptions& options) {
-    add(options.address, "/metrics", [this] {
+  for (const auto& planned : plan.blocks) {
+    const auto& options = planned.block->options.prometheus;
+    if (!options) continue;
+    const auto route = [this] {
       return HttpResponse{
           .status = 200, .content_type = std::string(MetricsRegistry::content_type), .body = metrics_.scrape()};
-    });
+    };
+    add(options->address, "/metrics", route,
+        planned.metrics_tls != nullptr ? planned.metrics_tls->identity() : nullptr);
+    endpoints.back().local_routes = debug_routes(metrics_.query_watches());
+  }
+  auto done = http_.set_endpoints(std::move(endpoints));
+  if (!done) return done;
+  std::vector<HealthProbe::Target> probed;
+  for_each_option(plan, &DirectiveOptions::health, [&](const HealthOptions& options) {
+    const auto& [host, port] = options.address;
+    HealthProbe::Target target{.host = host, .port = http_.bound_port(host, port)};
+    if (std::ranges::find(probed, target) == probed.end()) probed.push_back(std::move(target));
   });
-  return http_.set_endpoints(std::move(endpoints));
+  health_probe_.watch(std::move(probed));
+  return done;
 }
 
 Footing App::footing() const {
@@ -328,7 +341,7 @@ void App::announce(const ServingPlan& plan) {
   for (const auto& planned : plan.blocks) {
     for (const auto& address : planned.addresses) {
       for (const auto& key : planned.block->keys) {
-        if (key.port == address.port) zones += startup_line(key, address) + "\n";
+        if (is_served_at(key, address)) zones += startup_line(key, address) + "\n";
       }
     }
   }
@@ -347,6 +360,7 @@ void App::announce(const ServingPlan& plan) {
 // An old plan's queries may still wait, and its clusters be read by them.
 void App::retire(std::unique_ptr<ServingPlan> plan) {
   if (plan == nullptr) return;
+  stop_unused(dnstap_outlets(*plan), dnstap_outlets(*plan_));
   const auto running = clusters_.with([](const auto& clusters) { return clusters; });
   for (const auto& planned : plan->blocks) {
     if (planned.loop != nullptr) planned.loop->finish();
@@ -425,105 +439,6 @@ void App::schedule_reload_check() {
   });
 }
 
-void App::schedule_upstream_check() {
-  upstream_timer_.cancel();
-  if (plan_->upstream_files.empty()) return;
-  upstream_timer_.expires_after(upstream_check_interval);
-  upstream_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || stopping_) return;
-    check_upstream_files();
-    schedule_upstream_check();
-  });
-}
-
-// A new plan of the Corefile that is served; the one on disk may be another, or broken.
-void App::check_upstream_files() {
-  std::string changed;
-  for (auto& file : plan_->upstream_files) {
-    WatchedFile now = watch_file(file.path);
-    if (now.digest == file.digest) continue;
-    file = std::move(now);  // tried once, whatever comes of it
-    changed += (changed.empty() ? "" : ", ") + file.path;
-  }
-  if (changed.empty()) return;
-  log_info("plugin/forward: " + changed + " has changed; its upstreams are read again");
-  auto plan = make_plan(plan_->corefile);
-  const auto applied = plan ? apply(std::move(*plan)) : std::unexpected(plan.error());
-  if (!applied) log_error("plugin/forward: " + applied.error() + "; everything goes on as before");
-}
-
-void App::schedule_housekeeping() {
-  housekeeping_timer_.expires_after(1s);
-  housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || stopping_) return;
-    bool has_other_zones = false;
-    for (const auto& planned : plan_->blocks) {
-      if (planned.errors != nullptr) planned.errors->flush();
-      for (const auto& store : planned.zone_stores) has_other_zones |= store->check();
-    }
-    if (has_other_zones) notifier_.watch(notified_zones(*plan_));
-    std::erase_if(retired_, [this, now = clock_.now()](const auto& entry) {
-      return entry.first <= now && !is_still_read(*entry.second);
-    });
-    schedule_housekeeping();
-  });
-}
-
-void App::send_loop_probes(int round) {
-  const bool is_over = round >= static_cast<int>(std::size(loop_rounds));
-  if (is_over) {
-    bool is_looping = false;
-    for (const auto& planned : plan_->blocks) {
-      if (planned.loop == nullptr || !planned.loop->is_active()) continue;
-      if (planned.loop->is_looping()) {
-        is_looping = true;
-      } else {
-        planned.loop->finish();
-      }
-    }
-    if (!is_looping) return;
-  }
-  const auto wait = is_over      ? std::chrono::seconds(loop_again)
-                    : round == 0 ? loop_rounds[0]
-                                 : loop_rounds[round] - loop_rounds[round - 1];
-  loop_timer_.expires_after(wait);
-  loop_timer_.async_wait([this, round](const boost::system::error_code& error) {
-    if (error || stopping_) return;
-    for (const auto& planned : plan_->blocks) {
-      if (planned.loop == nullptr || !planned.loop->is_active()) continue;
-      const auto router = static_cast<std::size_t>(std::ranges::find(plan_->addresses, planned.addresses.front()) -
-                                                   plan_->addresses.begin());
-      const auto& state = workers_.front();
-      if (planned.loop->begin_round()) {
-        log_info("plugin/loop: The loop for zone \"" + planned.loop->zone().to_string() +
-                 "\" is gone; queries are forwarded again");
-      }
-      state.worker->post([probe = planned.loop, plan = state.plan, router] { send_probe(*probe, plan, router); });
-    }
-    send_loop_probes(round + 1);
-  });
-}
-
-void App::report_loop(const std::string& zone, const std::string& probe, const std::string& client) {
-  if (stopping_) return;
-  const auto planned = std::ranges::find_if(plan_->blocks, [&](const PlannedBlock& block) {
-    return block.loop != nullptr && block.loop->qname().to_string() == probe;
-  });
-  if (planned == plan_->blocks.end()) return;  // of a plan that is gone
-  const bool degrades = planned->block->options.loop->degrades;
-  const std::string message =
-      "plugin/loop: Loop (" + client + " -> " + planned->addresses.front().to_string() + ") detected for zone \"" +
-      zone + "\": what is forwarded to " + describe_looping_upstreams(*planned) +
-      ", comes back to this server. Name an upstream that is not this server in `forward`; with `forward . "
-      "/etc/resolv.conf`, let the kubelet's resolvConf point to the node's real upstreams. " +
-      (degrades ? "Until the loop is gone, what would be forwarded is SERVFAIL. " : "") + "Query: \"HINFO " + probe +
-      '"';
-  if (degrades) return log_error(message);
-  print_fatal(message);
-  exit_code_ = 1;
-  begin_stop(false);
-}
-
 void App::begin_stop(bool lameduck) {
   const bool first = !stopping_.exchange(true);
   // A second signal ends a lameduck that is under way.
@@ -534,6 +449,8 @@ void App::begin_stop(bool lameduck) {
   loop_timer_.cancel();
   notifier_.stop();
   refresher_.stop();
+  health_probe_.watch({});
+  host_watch_.stop();
   Duration wait{0};
   if (lameduck && plan_ != nullptr) {
     for_each_option(*plan_, &DirectiveOptions::health,
@@ -576,6 +493,7 @@ void App::finish_when_drained(base::TimePoint give_up) {
   http_.stop();
   for (const auto& cluster : clusters_.with([](const auto& running) { return running; })) cluster->stop();
   if (plan_ != nullptr) {
+    plan_->dnstap->finish();
     for (const auto& planned : plan_->blocks) {
       if (planned.errors != nullptr) planned.errors->flush_all();
     }

@@ -13,6 +13,8 @@
 #include <memory>
 #include <vector>
 
+#include "server/control/health_probe.hpp"
+#include "server/control/host_watch.hpp"
 #include "server/control/http_responder.hpp"
 #include "server/control/metrics.hpp"
 #include "server/control/notifier.hpp"
@@ -46,7 +48,7 @@ class App {
     std::map<ListenAddress, std::shared_ptr<TcpListener>> tcp;
   };
 
-  std::expected<std::unique_ptr<ServingPlan>, std::string> make_plan(Corefile corefile);
+  std::expected<std::unique_ptr<ServingPlan>, std::string> make_plan(Corefile corefile, bool keeps_hosts = false);
   std::expected<void, std::string> apply(std::unique_ptr<ServingPlan> plan);
   using SocketsByAddress = std::map<ListenAddress, ListenSockets>;
   std::expected<SocketsByAddress, std::string> open_new_sockets(const ServingPlan& plan);
@@ -68,6 +70,8 @@ class App {
   void schedule_housekeeping();
   void schedule_upstream_check();
   void check_upstream_files();
+  void use_host(const std::string& word, const NamedUpstream& found, bool is_changed);
+  void plan_upstreams_anew();
   void send_loop_probes(int round);
   void report_loop(const std::string& zone, const std::string& probe, const std::string& client);
 
@@ -86,12 +90,16 @@ class App {
   asio::steady_timer upstream_timer_;
   asio::steady_timer loop_timer_;
   asio::steady_timer stop_timer_;
+  HostWatch host_watch_{control_, [this](const std::string& word, const NamedUpstream& found, bool is_changed) {
+                          use_host(word, found, is_changed);
+                        }};
   Notifier notifier_{control_};
   Refresher refresher_{control_};
   MetricsRegistry metrics_;
   MetricsRegistry::Registration plan_metrics_;
   MetricsRegistry::Registration process_metrics_;
   HttpResponder http_;
+  HealthProbe health_probe_{metrics_};
   std::vector<WorkerState> workers_;
   std::unique_ptr<ServingPlan> plan_;
   std::vector<std::pair<base::TimePoint, std::unique_ptr<ServingPlan>>> retired_;

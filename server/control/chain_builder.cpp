@@ -14,6 +14,7 @@
 #include "server/handlers/chaos_handler.hpp"
 #include "server/handlers/class_gate.hpp"
 #include "server/handlers/dns64_handler.hpp"
+#include "server/handlers/dnstap_handler.hpp"
 #include "server/handlers/forward_handler.hpp"
 #include "server/handlers/header_handler.hpp"
 #include "server/handlers/hosts_handler.hpp"
@@ -95,6 +96,7 @@ ChainBuilder::ChainBuilder(const Context& context, WorkerPlan::BlockResources& u
     : plan_(context.plan),
       planned_(context.planned),
       options_(context.planned.block->options),
+      worker_(context.worker),
       io_(context.io),
       resources_(context.resources),
       metrics_(context.metrics),
@@ -116,6 +118,10 @@ std::unique_ptr<Chain> ChainBuilder::build() {
   chain_->errors = planned_.errors;
   chain_->log = planned_.log;
   if (options_.metadata) chain_->metadata_zones = options_.metadata->zones;
+  if (!options_.dnstap.empty()) {
+    chain_->taps = std::make_shared<DnstapTaps>(options_.dnstap, planned_.dnstap, worker_);
+  }
+  chain_->looks_back = chain_->metadata_zones || chain_->taps != nullptr;
   add_questions();
   add_class_gate();
   add_zones();
@@ -130,6 +136,7 @@ void ChainBuilder::add_questions() {
   if (options_.cancel) add<CancelHandler>(*options_.cancel, io_);
   if (options_.nsid) add<NsidHandler>(*options_.nsid);
   if (options_.bufsize) add<BufsizeHandler>(*options_.bufsize);
+  if (chain_->taps != nullptr) add<DnstapHandler>(chain_->taps);
   if (options_.local) add<LocalHandler>(*options_.local, metrics_);
   if (options_.dns64) add<Dns64Handler>(*options_.dns64, server_labels(plan_), metrics_);
   if (options_.any) add<AnyHandler>();
@@ -186,6 +193,7 @@ void ChainBuilder::add_upstreams() {
     add<CacheHandler>(*options_.cache, std::move(cache), clock_, io_, rotates_);
   }
   if (planned_.loop != nullptr && options_.loop->degrades) add<LoopGate>(planned_.loop);
+  if (chain_->taps != nullptr && !planned_.forwarders.empty()) add<UpstreamTapHandler>(chain_->taps);
   ForwardHandler* previous = nullptr;
   for (std::size_t i = 0; i < planned_.forwarders.size(); ++i) {
     auto forwarder = find_or_make(resources_.forwarders, planned_.forwarder_signatures[i],

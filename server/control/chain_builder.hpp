@@ -20,6 +20,7 @@ class ChainBuilder {
   struct Context {
     const ServingPlan& plan;
     const PlannedBlock& planned;
+    unsigned worker;
     asio::io_context& io;
     WorkerResources& resources;
     MetricsRegistry& metrics;
@@ -44,6 +45,7 @@ class ChainBuilder {
   const ServingPlan& plan_;
   const PlannedBlock& planned_;
   const DirectiveOptions& options_;
+  const unsigned worker_;
   asio::io_context& io_;
   WorkerResources& resources_;
   MetricsRegistry& metrics_;

@@ -19,7 +19,11 @@
 #include <string_view>
 #include <thread>
 
+#include "server/net/tls_identity.hpp"
 #include "zones/base/asio.hpp"
+#include "zones/base/ip_address.hpp"
+
+#include <boost/asio/ssl.hpp>
 
 namespace fairlead::server {
 namespace {
@@ -34,8 +38,18 @@ constexpr std::size_t linger_octets_max = 64 * 1024;
 constexpr auto stop_wait_max = std::chrono::seconds(1);
 // The parser bounds the header; the buffer holds it and the beginning of the next request.
 constexpr std::size_t buffer_size_max = 2 * http_header_size_max;
+constexpr std::size_t first_read_octets = 1024;
 
-using Routes = std::map<std::string, HttpRoute, std::less<>>;
+struct Route {
+  HttpRoute answer;
+  bool is_local = false;
+};
+using Routes = std::map<std::string, Route, std::less<>>;
+
+struct Service {
+  Routes routes;
+  std::shared_ptr<const TlsIdentity> tls;  // null: no encryption
+};
 
 struct Address {
   std::string host;
@@ -57,7 +71,7 @@ struct Listener {
 struct Endpoint {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::uint16_t bound_port = 0;
-  Routes routes;  // of the responder's thread
+  Service service;  // of the responder's thread
 };
 
 struct Connection {
@@ -105,17 +119,37 @@ std::string make_response(const HttpResponse& response, bool keep_alive, bool wi
   return text;
 }
 
-HttpResponse plain(unsigned status) {
+HttpResponse plain(unsigned status, std::string body = {}) {
   HttpResponse response;
   response.status = status;
-  response.body = std::string(reason_of(status)) + "\n";
+  response.body = body.empty() ? std::string(reason_of(status)) + "\n" : std::move(body);
   return response;
+}
+
+bool is_loopback(const tcp::socket& socket) {
+  error_code error;
+  const auto address = socket.remote_endpoint(error).address();
+  if (error) return false;
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  }
+  return address.is_loopback();
+}
+
+// Whether a Host field names this machine by address or as "localhost", or not at all. A page of the Internet whose
+// name leads to 127.0.0.1 has a browser send that name.
+bool is_own_host(std::string_view host) {
+  if (const auto colon = host.rfind(':'); colon != host.npos && host.find(']', colon) == host.npos) {
+    host = host.substr(0, colon);
+  }
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return host.empty() || host == "localhost" || base::IpAddress::parse(host).has_value();
 }
 
 // "/metrics" of "/metrics?x=1" and of "http://host/metrics" (RFC 9112 §3.2.2: servers take both forms).
 std::string_view path_of(std::string_view target) {
-  if (target.starts_with("http://")) {
-    const auto slash = target.find('/', 7);
+  if (target.starts_with("http://") || target.starts_with("https://")) {
+    const auto slash = target.find('/', target.find("//") + 2);
     target = slash == std::string_view::npos ? "/" : target.substr(slash);
   }
   return target.substr(0, target.find('?'));
@@ -132,15 +166,18 @@ class HttpResponder::Server {
     const std::scoped_lock lock(mutex_);
     if (stopped_) return std::unexpected("the HTTP responder is stopped");
 
-    std::map<Address, Routes> wanted;
+    std::map<Address, Service> wanted;
     for (HttpEndpoint& endpoint : wanted_list) {
-      auto& routes = wanted[Address{endpoint.host, endpoint.port}];
-      for (auto& [path, route] : endpoint.routes) routes.insert_or_assign(path, std::move(route));
+      auto& service = wanted[Address{endpoint.host, endpoint.port}];
+      auto& routes = service.routes;
+      for (auto& [path, route] : endpoint.routes) routes.insert_or_assign(path, Route{std::move(route), false});
+      for (auto& [path, route] : endpoint.local_routes) routes.insert_or_assign(path, Route{std::move(route), true});
+      if (endpoint.tls != nullptr) service.tls = std::move(endpoint.tls);
     }
 
     std::map<Address, std::shared_ptr<Endpoint>> next;
     std::vector<std::shared_ptr<Endpoint>> added, removed;
-    for (const auto& [address, routes] : wanted) {
+    for (const auto& [address, service] : wanted) {
       if (const auto held = endpoints_.find(address); held != endpoints_.end()) {
         next.insert(*held);
         continue;
@@ -156,7 +193,7 @@ class HttpResponder::Server {
 
     if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
     call([&] {
-      for (auto& [address, routes] : wanted) next.at(address)->routes = std::move(routes);
+      for (auto& [address, service] : wanted) next.at(address)->service = std::move(service);
       for (const auto& endpoint : added) {
         for (const auto& listener : endpoint->listeners) accept(endpoint, *listener);
       }
@@ -376,7 +413,27 @@ class HttpResponder::Server {
   }
 
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection) {
-    tcp::socket& socket = connection->socket;
+    if (connection->endpoint->service.tls == nullptr) {
+      if (co_await converse(connection, connection->socket)) co_await linger(connection);
+      co_return;
+    }
+    const auto tls = connection->endpoint->service.tls->current();
+    SSL_CTX_up_ref(tls->handle());
+    asio::ssl::context context(tls->handle());
+    asio::ssl::stream<tcp::socket&> stream(connection->socket, context);
+    error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    set_deadline(connection, timeouts_.request);
+    co_await stream.async_handshake(asio::ssl::stream_base::server, token);
+    if (error) co_return;
+    if (!co_await converse(connection, stream)) co_return;
+    set_deadline(connection, linger_max);
+    co_await stream.async_shutdown(token);
+  }
+
+  // Requests and responses, until one side has enough. False when there is nobody left to say goodbye to.
+  template <typename Stream>
+  asio::awaitable<bool> converse(const std::shared_ptr<Connection>& connection, Stream& stream) {
     boost::beast::flat_buffer buffer(buffer_size_max);
     error_code error;
     auto token = asio::redirect_error(asio::use_awaitable, error);
@@ -388,11 +445,12 @@ class HttpResponder::Server {
       } else if (buffer.size() == 0) {
         // Idle connections grow old from the end of their last response.
         connections_.remove(connection);
-        if (!socket.is_open()) co_return;
+        if (!connection->socket.is_open()) co_return false;
         connections_.push_back(connection);
         set_deadline(connection, timeouts_.idle);
-        co_await socket.async_wait(tcp::socket::wait_read, token);
-        if (error) co_return;
+        const std::size_t octets = co_await stream.async_read_some(buffer.prepare(first_read_octets), token);
+        if (error) co_return false;
+        buffer.commit(octets);
         set_deadline(connection, timeouts_.request);
       } else {
         set_deadline(connection, timeouts_.request);
@@ -400,9 +458,9 @@ class HttpResponder::Server {
 
       http::request_parser<http::empty_body> parser;
       parser.header_limit(static_cast<std::uint32_t>(http_header_size_max));
-      co_await http::async_read_header(socket, buffer, parser, token);
-      if (error && error.category() != http::make_error_code(http::error::bad_method).category()) co_return;
-      if (error == http::error::end_of_stream || error == http::error::partial_message) co_return;
+      co_await http::async_read_header(stream, buffer, parser, token);
+      if (error && error.category() != http::make_error_code(http::error::bad_method).category()) co_return false;
+      if (error == http::error::end_of_stream || error == http::error::partial_message) co_return false;
 
       connection->is_waiting = false;
       bool keep_alive = !error;
@@ -417,18 +475,24 @@ class HttpResponder::Server {
         with_body = request.method() != http::verb::head;
         keep_alive =
             request.keep_alive() && served + 1 < http_requests_per_connection_max && !connection->close_after_response;
-        response = answer(*connection->endpoint, parser);
+        response = answer(*connection, parser);
         // What follows the header is a body that nobody reads, not the next request.
         if (!parser.is_done()) keep_alive = false;
       }
       const std::string text = make_response(response, keep_alive, with_body);
-      co_await asio::async_write(socket, asio::buffer(text), token);
-      if (error) co_return;
+      co_await asio::async_write(stream, asio::buffer(text), token);
+      if (error) co_return false;
       connection->is_waiting = true;
       if (!keep_alive) break;
     }
+    co_return true;
+  }
 
-    // Closing with unread octets would reset the connection and take the response with it (RFC 9112 §9.6).
+  // Closing with unread octets would reset the connection and take the response with it (RFC 9112 §9.6).
+  asio::awaitable<void> linger(const std::shared_ptr<Connection>& connection) {
+    tcp::socket& socket = connection->socket;
+    error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
     error_code ignored;
     socket.shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(connection, linger_max);
@@ -439,17 +503,22 @@ class HttpResponder::Server {
     }
   }
 
-  static HttpResponse answer(const Endpoint& endpoint, const http::request_parser<http::empty_body>& parser) {
+  static HttpResponse answer(const Connection& connection, const http::request_parser<http::empty_body>& parser) {
     const auto& request = parser.get();
     // RFC 9112 §3.2: exactly one Host with HTTP/1.1.
     if (request.version() >= 11 && request.count(http::field::host) != 1) return plain(400);
     if (request.method() != http::verb::get && request.method() != http::verb::head) return plain(405);
     if (!parser.is_done()) return plain(413);
     const auto target = request.target();
-    const auto route = endpoint.routes.find(path_of({target.data(), target.size()}));
-    if (route == endpoint.routes.end()) return plain(404);
+    const Routes& routes = connection.endpoint->service.routes;
+    const auto route = routes.find(path_of({target.data(), target.size()}));
+    if (route == routes.end()) return plain(404);
+    const auto host = request[http::field::host];
+    if (route->second.is_local && !(is_loopback(connection.socket) && is_own_host({host.data(), host.size()}))) {
+      return plain(403, "Only for clients on the loopback interface: kubectl port-forward, or kubectl exec.\n");
+    }
     try {
-      return route->second();
+      return route->second.answer();
     } catch (...) {
       return plain(500);
     }

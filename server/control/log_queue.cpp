@@ -6,19 +6,18 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
 
 namespace fairlead::server {
 namespace {
 
-constexpr std::size_t ring_mask = log_ring_octets - 1;
-static_assert((log_ring_octets & ring_mask) == 0, "positions wrap by their lower bits");
+static_assert(std::has_single_bit(log_ring_octets), "positions of a ring wrap by their lower bits");
 
 // The octets that were written; the rest is refused.
-std::size_t write_out(int descriptor, const LogRing::Lines& lines) {
+std::size_t write_out(int descriptor, const OctetRing::Content& lines) {
   std::size_t done = 0;
   while (done < lines.size()) {
     const std::string_view first = lines.first.substr(std::min(done, lines.first.size()));
@@ -41,43 +40,6 @@ std::size_t write_out(int descriptor, const LogRing::Lines& lines) {
 
 }  // namespace
 
-bool LogRing::push(std::string_view line) {
-  const std::uint64_t written = written_.load(std::memory_order_relaxed);
-  if (written - taken_seen_ + line.size() > log_ring_octets) {
-    taken_seen_ = taken_.load(std::memory_order_acquire);
-    if (written - taken_seen_ + line.size() > log_ring_octets) {
-      lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-      return false;
-    }
-  }
-  const std::size_t at = written & ring_mask;
-  const std::size_t to_end = std::min(line.size(), log_ring_octets - at);
-  std::memcpy(octets_.get() + at, line.data(), to_end);
-  std::memcpy(octets_.get(), line.data() + to_end, line.size() - to_end);
-  // In one order with LogQueue::state_: the reader sees the line, or we see that it sleeps.
-  written_.store(written + line.size(), std::memory_order_seq_cst);
-  return true;
-}
-
-bool LogRing::is_half_full() {
-  const std::uint64_t written = written_.load(std::memory_order_relaxed);
-  if (written - taken_seen_ < log_ring_octets / 2) return false;
-  taken_seen_ = taken_.load(std::memory_order_acquire);
-  return written - taken_seen_ >= log_ring_octets / 2;
-}
-
-LogRing::Lines LogRing::lines() const {
-  const std::uint64_t taken = taken_.load(std::memory_order_relaxed);
-  const std::size_t size = written_.load(std::memory_order_seq_cst) - taken;
-  const std::size_t at = taken & ring_mask;
-  const std::size_t to_end = std::min(size, log_ring_octets - at);
-  return {{octets_.get() + at, to_end}, {octets_.get(), size - to_end}};
-}
-
-void LogRing::take(std::size_t octets) {
-  taken_.store(taken_.load(std::memory_order_relaxed) + octets, std::memory_order_release);
-}
-
 // A thread's ring, given back when the thread ends.
 class LogQueue::Handle {
  public:
@@ -87,8 +49,8 @@ class LogQueue::Handle {
   ~Handle() {
     if (ring_ != nullptr) ring_->close();
   }
-  LogRing* ring_of(std::uint64_t queue) const { return queue == queue_ ? ring_.get() : nullptr; }
-  void set(std::uint64_t queue, std::shared_ptr<LogRing> ring) {
+  OctetRing* ring_of(std::uint64_t queue) const { return queue == queue_ ? ring_.get() : nullptr; }
+  void set(std::uint64_t queue, std::shared_ptr<OctetRing> ring) {
     if (ring_ != nullptr) ring_->close();
     queue_ = queue;
     ring_ = std::move(ring);
@@ -96,16 +58,17 @@ class LogQueue::Handle {
 
  private:
   std::uint64_t queue_ = 0;
-  std::shared_ptr<LogRing> ring_;
+  std::shared_ptr<OctetRing> ring_;
 };
 
-LogQueue::LogQueue(int descriptor, std::mutex& output)
+LogQueue::LogQueue(int descriptor, std::mutex& output, LineMaker make_line)
     : number_([] {
         static std::atomic<std::uint64_t> last{0};
         return ++last;
       }()),
       descriptor_(descriptor),
-      output_(output) {}
+      output_(output),
+      make_line_(make_line) {}
 
 LogQueue::~LogQueue() {
   if (thread_.joinable()) stop(std::chrono::milliseconds::max());
@@ -126,7 +89,7 @@ void LogQueue::start() {
 }
 
 bool LogQueue::push(std::string_view line) {
-  LogRing& ring = ring_of_this_thread();
+  OctetRing& ring = ring_of_this_thread();
   const bool done = ring.push(line);
   const State state = state_.load(std::memory_order_seq_cst);
   if (state == State::busy) return done;
@@ -134,11 +97,11 @@ bool LogQueue::push(std::string_view line) {
   return done;
 }
 
-LogRing& LogQueue::ring_of_this_thread() {
+OctetRing& LogQueue::ring_of_this_thread() {
   thread_local Handle handle;
-  if (LogRing* const ring = handle.ring_of(number_)) return *ring;
-  auto ring = std::make_shared<LogRing>();
-  LogRing& made = *ring;
+  if (OctetRing* const ring = handle.ring_of(number_)) return *ring;
+  auto ring = std::make_shared<OctetRing>(log_ring_octets);
+  OctetRing& made = *ring;
   handle.set(number_, ring);
   const std::scoped_lock lock(mutex_);
   rings_.push_back(std::move(ring));
@@ -178,16 +141,19 @@ std::uint64_t LogQueue::lost() const {
 }
 
 void LogQueue::run() {
+  bool is_stopping = false;
   for (;;) {
     const bool has_written = write_all();
     report_losses(!has_written);
     std::unique_lock lock(mutex_);
-    if (stopping_ && !has_written) {
+    // Lines may have come between write_all() and stop(): the end is when a round that began behind stop() finds none.
+    if (is_stopping && stopping_ && !has_written) {
       ended_ = true;
       changed_.notify_all();
       return;
     }
-    if (stopping_) continue;
+    is_stopping = stopping_;
+    if (is_stopping) continue;
     const auto is_woken = [this] { return stopping_ || state_.load(std::memory_order_seq_cst) == State::busy; };
     if (has_written) {
       // More will come; together they cost one system call.
@@ -196,7 +162,7 @@ void LogQueue::run() {
     } else {
       state_.store(State::idle, std::memory_order_seq_cst);
       // A line that came before that woke nobody.
-      const auto is_empty = [](const auto& ring) { return ring->lines().size() == 0; };
+      const auto is_empty = [](const auto& ring) { return ring->content().size() == 0; };
       if (std::ranges::all_of(rings_, is_empty)) changed_.wait(lock, is_woken);
     }
     state_.store(State::busy, std::memory_order_seq_cst);
@@ -209,8 +175,9 @@ void LogQueue::report_losses(bool is_quiet) {
   if (!is_quiet && now - reported_at_ < std::chrono::seconds(1)) return;
   const std::uint64_t lost_now = lost();
   if (lost_now == reported_) return;
-  const std::string line = "[WARNING] log: " + std::to_string(lost_now - reported_) +
-                           " lines were lost: the standard output is read too slowly or not at all\n";
+  const std::string line =
+      make_line_(base::LogLevel::warning, "log: " + std::to_string(lost_now - reported_) +
+                                              " lines were lost: the standard output is read too slowly or not at all");
   reported_ = lost_now;
   reported_at_ = now;
   const std::scoped_lock lock(output_);
@@ -229,7 +196,7 @@ bool LogQueue::write_all() {
   Rings gone;
   for (const auto& ring : rings) {
     const bool was_closed = ring->is_closed();
-    has_written |= ring->lines().size() > 0;
+    has_written |= ring->content().size() > 0;
     refused += write(*ring);
     if (was_closed) gone.push_back(ring);
   }
@@ -244,8 +211,8 @@ bool LogQueue::write_all() {
 }
 
 // The lines that the output refused.
-std::uint64_t LogQueue::write(LogRing& ring) const {
-  const LogRing::Lines lines = ring.lines();
+std::uint64_t LogQueue::write(OctetRing& ring) const {
+  const OctetRing::Content lines = ring.content();
   if (lines.size() == 0) return 0;
   std::size_t done;
   {

@@ -19,10 +19,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "server/control/octet_ring.hpp"
+#include "zones/base/log.hpp"
 
 namespace fairlead::server {
 
@@ -32,44 +35,13 @@ inline constexpr std::size_t log_ring_octets = std::size_t{512} * 1024;
 /// What a line may wait while others are on the way.
 inline constexpr std::chrono::milliseconds log_pause{5};
 
-/// The octets of one thread's lines: one writer, one reader.
-class LogRing {
- public:
-  // The writer's.
-
-  /// False, with nothing taken, when there is no room.
-  bool push(std::string_view line);
-  bool is_half_full();
-  void close() { closed_.store(true, std::memory_order_release); }
-
-  // The reader's.
-
-  /// What is there, in one piece or in two.
-  struct Lines {
-    std::string_view first, second;
-    std::size_t size() const { return first.size() + second.size(); }
-  };
-  Lines lines() const;
-  void take(std::size_t octets);
-  bool is_closed() const { return closed_.load(std::memory_order_acquire); }
-
-  /// Any thread.
-  std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
-
- private:
-  const std::unique_ptr<char[]> octets_ = std::make_unique_for_overwrite<char[]>(log_ring_octets);
-  // Ever growing; each on a cache line of its own, since two threads write them.
-  alignas(64) std::atomic<std::uint64_t> written_{0};
-  std::atomic<std::uint64_t> lost_{0};
-  std::uint64_t taken_seen_ = 0;  // by the writer
-  alignas(64) std::atomic<std::uint64_t> taken_{0};
-  std::atomic<bool> closed_{false};
-};
-
 class LogQueue {
  public:
-  /// Writes to `descriptor`, holding `output` meanwhile.
-  LogQueue(int descriptor, std::mutex& output);
+  /// Makes a line of a message, with its newline.
+  using LineMaker = std::string (*)(base::LogLevel level, std::string_view message);
+
+  /// Writes to `descriptor`, holding `output` meanwhile. `make_line` is for what the queue itself has to say.
+  LogQueue(int descriptor, std::mutex& output, LineMaker make_line);
   /// What is queued is lost; stop() comes first.
   ~LogQueue();
   LogQueue(const LogQueue&) = delete;
@@ -88,18 +60,19 @@ class LogQueue {
  private:
   enum class State : std::uint8_t { busy, pausing, idle };
   class Handle;
-  using Rings = std::vector<std::shared_ptr<LogRing>>;
+  using Rings = std::vector<std::shared_ptr<OctetRing>>;
 
-  LogRing& ring_of_this_thread();
+  OctetRing& ring_of_this_thread();
   void wake();
   void run();
   bool write_all();
   void report_losses(bool is_quiet);
-  std::uint64_t write(LogRing& ring) const;
+  std::uint64_t write(OctetRing& ring) const;
 
   const std::uint64_t number_;  // its threads' rings know it by that: an address may be another queue's next
   const int descriptor_;
   std::mutex& output_;
+  const LineMaker make_line_;
   std::atomic<bool> running_{false};
   std::atomic<State> state_{State::busy};
   mutable std::mutex mutex_;  // guards what follows

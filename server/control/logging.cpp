@@ -5,12 +5,14 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <memory>
 #include <mutex>
 #include <utility>
 
+#include "server/control/json_line.hpp"
 #include "server/control/log_queue.hpp"
 
 namespace fairlead::server {
@@ -42,7 +44,10 @@ void append_escaped(std::string& out, std::string_view text) {
   }
 }
 
+std::atomic<bool> json_on{false};
+
 std::string make_line(base::LogLevel level, std::string_view message) {
+  if (json_on.load(std::memory_order_relaxed)) return std::string(json_event(level, message));
   const auto prefix = prefix_of(level);
   std::string line;
   line.reserve(prefix.size() + message.size() + 1);
@@ -115,7 +120,8 @@ class Output {
   }
 
  private:
-  Output() : sink_(std::make_shared<StdoutSink>()), events_("", sink_), queue_(STDOUT_FILENO, sink_->mutex()) {
+  Output()
+      : sink_(std::make_shared<StdoutSink>()), events_("", sink_), queue_(STDOUT_FILENO, sink_->mutex(), make_line) {
     events_.flush_on(spdlog::level::info);
   }
 
@@ -130,6 +136,22 @@ std::atomic<bool> debug_on{false};
 std::atomic<bool> quiet{false};
 thread_local bool is_worker = false;
 
+// As it is; or an object for each line that is not empty.
+void print(std::FILE* file, base::LogLevel level, std::string_view text) {
+  if (!is_json_logging()) {
+    std::fprintf(file, "%.*s\n", static_cast<int>(text.size()), text.data());
+    return;
+  }
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    if (end > 0) {
+      const std::string_view line = json_event(level, text.substr(0, end));
+      std::fwrite(line.data(), 1, line.size(), file);
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 // How long the exit waits for an output that nobody reads.
 constexpr std::chrono::seconds shutdown_max{2};
 
@@ -138,7 +160,8 @@ constexpr std::chrono::seconds shutdown_max{2};
 void init_logging(const LoggingOptions& options) {
   quiet = options.quiet;
   debug_on = options.debug;
-  Output::instance().set_timestamps(options.timestamps);
+  json_on = options.json;
+  Output::instance().set_timestamps(options.timestamps && !options.json);
   Output::instance().queue().start();
 }
 
@@ -148,6 +171,7 @@ void shutdown_logging() {
 
 void queue_lines_of_this_thread() { is_worker = true; }
 
+bool is_json_logging() { return json_on.load(std::memory_order_relaxed); }
 void set_debug_logging(bool on) { debug_on = on; }
 bool is_debug_logging() { return debug_on.load(std::memory_order_relaxed); }
 
@@ -170,13 +194,13 @@ std::uint64_t lost_log_lines() { return Output::instance().queue().lost(); }
 
 void print_startup(std::string_view text) {
   if (quiet) return;
-  std::fprintf(stdout, "%.*s\n", static_cast<int>(text.size()), text.data());
+  print(stdout, base::LogLevel::info, text);
   std::fflush(stdout);
 }
 
 void print_fatal(std::string_view text) {
   std::fflush(stdout);
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+  print(stderr, base::LogLevel::error, text);
   std::fflush(stderr);
 }
 

@@ -1,4 +1,5 @@
-// What the server says to its operator, in CoreDNS's form: "[INFO] plugin/kubernetes: ...", one line each.
+// What the server says to its operator, in CoreDNS's form: "[INFO] plugin/kubernetes: ...", one line each; or as JSON
+// objects, one a line (json_line.hpp).
 //
 // Events are written at once by the caller. What workers write goes through a queue with a thread of its own, because a
 // reader of our stdout that stops reading must not stop DNS: a full queue loses lines and counts them (log_queue.hpp).
@@ -29,6 +30,7 @@ struct LoggingOptions {
   bool quiet = false;       // -quiet: no start-up output; warnings and events are still written
   bool debug = false;       // the `debug` directive
   bool timestamps = false;  // "2026-01-31T12:00:00.000Z " before each line; CoreDNS writes none
+  bool json = false;        // -log.format json; every line has its time then
 };
 
 /// May be called again, as after a reload. Without it, the defaults hold.
@@ -36,6 +38,8 @@ void init_logging(const LoggingOptions& options);
 /// Writes what is queued and ends the queue's thread; later lines are written at once.
 void shutdown_logging();
 
+/// What goes through log_query() is a JSON object then.
+bool is_json_logging();
 void set_debug_logging(bool on);
 bool is_debug_logging();
 

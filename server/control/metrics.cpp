@@ -8,7 +8,10 @@
 #include <map>
 #include <mutex>
 #include <sstream>
+#include <thread>
 #include <tuple>
+
+#include "server/control/query_watch.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -370,6 +373,9 @@ struct MetricsRegistry::State {
   std::map<std::uint64_t, MetricsCollector> collectors;
   std::uint64_t next_collector = 1;
   std::uint64_t failed_collections = 0;
+
+  // There is no worker more than there are cores.
+  QueryWatches query_watches{std::thread::hardware_concurrency()};
 };
 
 MetricsRegistry::MetricsRegistry() : state_(std::make_unique<State>()) {
@@ -385,6 +391,8 @@ MetricsRegistry::MetricsRegistry() : state_(std::make_unique<State>()) {
 }
 
 MetricsRegistry::~MetricsRegistry() = default;
+
+QueryWatches& MetricsRegistry::query_watches() { return state_->query_watches; }
 
 ZoneSlots* MetricsRegistry::zone_slots(unsigned worker, std::string_view server, std::string_view zone,
                                        std::string_view view) {

@@ -152,6 +152,8 @@ inline std::size_t ZoneSlots::type_index(dns::RRType type) {
 /// Buckets as prometheus.ExponentialBuckets gives them.
 std::vector<double> exponential_buckets(double first, double factor, std::size_t count);
 
+class QueryWatches;
+
 class SharedCounter {
  public:
   void add(std::uint64_t by = 1) { count_.fetch_add(by, std::memory_order_relaxed); }
@@ -263,6 +265,9 @@ class MetricsRegistry {
   /// Seconds from the change of an object to its visibility; service_kind is "cluster_ip", "headless_with_selector"
   /// or "headless_without_selector".
   void observe_dns_programming(std::string_view service_kind, double seconds);
+
+  /// Who asks most, and what took long; for pages of their own.
+  QueryWatches& query_watches();
 
   /// The body of /metrics and its content type.
   std::string scrape();

@@ -4,25 +4,21 @@
 
 #include <charconv>
 #include <cstring>
+#include <string_view>
 
 namespace fairlead::server {
 namespace {
 
-enum Flag : int { conf = 1, port, pidfile, quiet, version, plugins, check, help };
+enum Flag : int { conf = 1, port, pidfile, quiet, log_format, version, plugins, check, help };
 
 // getopt_long_only takes one dash or two, "-conf FILE" and "-conf=FILE", as Go's flag package does.
 const option flags[] = {
-    {"conf", required_argument, nullptr, conf},
-    {"dns.port", required_argument, nullptr, port},
-    {"p", required_argument, nullptr, port},
-    {"pidfile", required_argument, nullptr, pidfile},
-    {"quiet", no_argument, nullptr, quiet},
-    {"version", no_argument, nullptr, version},
-    {"plugins", no_argument, nullptr, plugins},
-    {"check", no_argument, nullptr, check},
-    {"help", no_argument, nullptr, help},
-    {"h", no_argument, nullptr, help},
-    {nullptr, 0, nullptr, 0},
+    {"conf", required_argument, nullptr, conf}, {"dns.port", required_argument, nullptr, port},
+    {"p", required_argument, nullptr, port},    {"pidfile", required_argument, nullptr, pidfile},
+    {"quiet", no_argument, nullptr, quiet},     {"log.format", required_argument, nullptr, log_format},
+    {"version", no_argument, nullptr, version}, {"plugins", no_argument, nullptr, plugins},
+    {"check", no_argument, nullptr, check},     {"help", no_argument, nullptr, help},
+    {"h", no_argument, nullptr, help},          {nullptr, 0, nullptr, 0},
 };
 
 std::expected<std::uint16_t, std::string> parse_port(const char* text) {
@@ -55,6 +51,14 @@ std::expected<Options, std::string> parse_options(int argc, char** argv) {
       }
       case pidfile: options.pidfile = optarg; break;
       case quiet: options.quiet = true; break;
+      case log_format: {
+        const std::string_view format = optarg;
+        if (format != "text" && format != "json") {
+          return std::unexpected("-log.format '" + std::string(format) + "' is not known; write text or json");
+        }
+        options.json_log = format == "json";
+        break;
+      }
       case version: options.action = Options::Action::version; break;
       case plugins: options.action = Options::Action::plugins; break;
       case check: options.action = Options::Action::check; break;
@@ -89,6 +93,8 @@ Usage: fairlead [flags]
   -dns.port PORT   where server blocks listen that name no port (default 53); also -p
   -pidfile FILE    writes the process id there
   -quiet           no start-up output
+  -log.format json the log, start-up output and queries included, as JSON
+                   objects, one a line (default "text", which is CoreDNS's)
   -check           validates the Corefile and exits 0 or 1; prints every fault
                    as FILE:LINE: message, and the order in which directives act
   -plugins         lists the directives that are supported, in their order

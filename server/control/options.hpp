@@ -17,6 +17,7 @@ struct Options {
   std::uint16_t port = 53;
   std::string pidfile;
   bool quiet = false;
+  bool json_log = false;  // -log.format json
 };
 
 std::expected<Options, std::string> parse_options(int argc, char** argv);

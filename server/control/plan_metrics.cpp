@@ -12,6 +12,7 @@ struct Sources {
   std::vector<ForwardSource> forwards;
   std::vector<std::shared_ptr<k8s::Cluster>> clusters;
   std::vector<std::shared_ptr<const HostsSource>> hosts;
+  std::vector<std::shared_ptr<DnstapOutlet>> dnstap;
 };
 
 std::string join_zones(const std::vector<dns::DomainName>& zones) {
@@ -69,10 +70,32 @@ void collect_hosts(const std::vector<std::shared_ptr<const HostsSource>>& hosts,
   families.push_back(std::move(written));
 }
 
+void collect_dnstap(const std::vector<std::shared_ptr<DnstapOutlet>>& outlets, std::vector<MetricFamily>& families) {
+  if (outlets.empty()) return;
+  MetricFamily sent{
+      "fairlead_dnstap_messages_sent_total", "Messages that receivers of dnstap took.", MetricType::counter, {}};
+  MetricFamily lost{"fairlead_dnstap_messages_lost_total",
+                    "Messages that receivers of dnstap did not take in time.",
+                    MetricType::counter,
+                    {}};
+  MetricFamily receivers{"fairlead_dnstap_receivers", "Receivers of dnstap that are connected.", MetricType::gauge, {}};
+  for (const auto& outlet : outlets) {
+    const DnstapOutlet::Figures figures = outlet->figures();
+    const MetricLabels labels{{"endpoint", outlet->name()}};
+    sent.samples.push_back({.labels = labels, .value = static_cast<double>(figures.sent)});
+    lost.samples.push_back({.labels = labels, .value = static_cast<double>(figures.lost)});
+    receivers.samples.push_back({.labels = labels, .value = static_cast<double>(figures.receivers)});
+  }
+  families.push_back(std::move(sent));
+  families.push_back(std::move(lost));
+  families.push_back(std::move(receivers));
+}
+
 }  // namespace
 
 MetricsCollector make_plan_collector(const ServingPlan& plan, const std::vector<std::shared_ptr<WorkerPlan>>& workers) {
   const auto sources = std::make_shared<Sources>();
+  sources->dnstap = dnstap_outlets(plan);
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     const PlannedBlock& block = plan.blocks[i];
     if (block.block->options.cache) sources->caches.push_back(make_cache_source(block, i, workers));
@@ -86,6 +109,7 @@ MetricsCollector make_plan_collector(const ServingPlan& plan, const std::vector<
   return [sources](std::vector<MetricFamily>& families) {
     for (const auto& source : sources->caches) collect_cache(source, families);
     collect_hosts(sources->hosts, families);
+    collect_dnstap(sources->dnstap, families);
     for (const auto& source : sources->forwards) collect_forward(source, families);
     for (std::size_t i = 0; i < sources->clusters.size(); ++i) {
       MetricLabels labels;
@@ -100,7 +124,7 @@ std::vector<EnabledPlugin> enabled_plugins(const ServingPlan& plan) {
   for (const auto& planned : plan.blocks) {
     for (const auto& address : planned.addresses) {
       for (const auto& key : planned.block->keys) {
-        if (key.port != address.port) continue;
+        if (!is_served_at(key, address)) continue;
         for (const auto& directive : planned.block->directives) {
           enabled.push_back({.server = server_label(address),
                              .zone = key.zone.to_string(),

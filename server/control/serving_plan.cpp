@@ -6,7 +6,9 @@
 #include <type_traits>
 
 #include "resolver/resolv_conf.hpp"
+#include "resolver/shared_questions.hpp"
 #include "server/control/chain_builder.hpp"
+#include "server/control/listener_plan.hpp"
 #include "server/control/logging.hpp"
 #include "server/control/watched_files.hpp"
 #include "server/handlers/forward_handler.hpp"
@@ -119,7 +121,11 @@ std::string sign(const k8s::ClusterOptions& options) {
 
 std::string sign(const ServerBlock& block, const CacheOptions& options) {
   Signature signature;
-  signature.add(block.zones()).add(block.keys.front().port).add(options.zones).add(options.servfail_ttl);
+  signature.add(block.zones())
+      .add(block.keys.front().port)
+      .add(block.keys.front().scheme)
+      .add(options.zones)
+      .add(options.servfail_ttl);
   // Blocks of one zone that tell clients apart must not tell them each other's answers.
   if (block.options.view) {
     signature.add(block.options.view->name);
@@ -177,7 +183,7 @@ std::expected<std::vector<ListenAddress>, std::string> listen_addresses(const Se
   std::vector<ListenAddress> addresses;
   for (const auto& key : block.keys) {
     for (const auto& host : *hosts) {
-      const ListenAddress address{.address = host, .port = key.port};
+      const ListenAddress address{.address = host, .port = key.port, .scheme = key.scheme};
       if (std::ranges::find(addresses, address) == addresses.end()) addresses.push_back(address);
     }
   }
@@ -229,16 +235,19 @@ void watch_upstream_files(const ForwardOptions& options, std::vector<WatchedFile
   }
 }
 
-std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, ServingPlan& plan, std::size_t index) {
+std::expected<void, std::string> plan_forwarders(PlannedBlock& planned, ServingPlan& plan, std::size_t index,
+                                                 bool keeps_hosts) {
   for (const auto& options : planned.block->options.forward) {
     const std::vector<WatchedFile> files = certificate_files(options);
     // Before they are read: what changes in between is seen as a change.
     watch_upstream_files(options, plan.upstream_files);
-    auto list = list_upstreams(options, planned.addresses, plan.named_upstreams);
+    auto list = list_upstreams(options, planned.addresses, plan.named_upstreams, keeps_hosts);
     if (!list) return std::unexpected(to_string(options.at) + ": forward: " + list.error());
+    std::ranges::move(list->hosts, std::back_inserter(plan.hosts));
     for (const auto& warning : list->warnings) log_warning(to_string(options.at) + ": forward: " + warning);
     auto config = make_forwarder_config(options, list->upstreams, std::make_shared<std::atomic<std::uint32_t>>(0));
     if (!config) return std::unexpected(to_string(options.at) + ": forward: " + config.error());
+    config->shared = std::make_shared<resolver::SharedQuestions>();
     planned.upstream_lists.push_back(std::move(*list));
     planned.forwarder_signatures.push_back(sign(*config, files, index, planned.forwarders.size()));
     planned.forwarders.push_back(std::move(*config));
@@ -346,6 +355,15 @@ std::expected<void, std::string> plan_weights(PlannedBlock& planned, ServingPlan
   return {};
 }
 
+std::expected<void, std::string> plan_dnstap(PlannedBlock& planned, DnstapService& service) {
+  for (const DnstapOptions& options : planned.block->options.dnstap) {
+    auto outlet = service.outlet(options);
+    if (!outlet) return std::unexpected(to_string(options.at) + ": dnstap: " + outlet.error());
+    planned.dnstap.push_back(std::move(*outlet));
+  }
+  return {};
+}
+
 // The zones of a block that can be transferred; of two with one name the one that answers first.
 std::vector<ServedZone> served_zones(const PlannedBlock& planned) {
   if (planned.cluster == nullptr) return {};
@@ -371,25 +389,20 @@ const TransferOptions* find_transfer(const std::vector<TransferOptions>& directi
   return best;
 }
 
-// Of several blocks on one address the last that says something counts, as in CoreDNS.
-void set_tcp_times(const TimeoutsOptions& options, TcpTimes& times) {
-  times.read = options.read.value_or(times.read);
-  times.write = options.write.value_or(times.write);
-  times.idle = options.idle.value_or(times.idle);
-  times.queries_max = options.queries_max.value_or(times.queries_max);
-}
-
 }  // namespace
 
 std::string view_name(const DirectiveOptions& options) { return options.view ? options.view->name : std::string(); }
 
-std::string server_label(const ListenAddress& address) { return "dns://" + address.to_string(); }
+std::string server_label(const ListenAddress& address) {
+  return std::string(to_string(address.scheme)) + "://" + address.to_string();
+}
 
 std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Corefile corefile,
                                                                            const ServingPlan* previous,
                                                                            const PlanContext& context) {
   auto plan = std::make_unique<ServingPlan>();
   plan->transfers = previous != nullptr ? previous->transfers : std::make_shared<TransferGate>();
+  plan->dnstap = previous != nullptr ? previous->dnstap : std::make_shared<DnstapService>();
   if (previous != nullptr) plan->named_upstreams = previous->named_upstreams;
   plan->corefile = std::move(corefile);
   for (const auto& block : plan->corefile.blocks) {
@@ -401,12 +414,16 @@ std::expected<std::unique_ptr<ServingPlan>, std::string> make_serving_plan(Coref
     for (const auto& address : planned.addresses) {
       if (std::ranges::find(plan->addresses, address) == plan->addresses.end()) plan->addresses.push_back(address);
     }
+    if (auto done = plan_listeners(planned, *plan, previous); !done) return std::unexpected(done.error());
     if (auto done = plan_cluster(planned, *plan, previous); !done) return std::unexpected(done.error());
     if (auto done = plan_autopath(planned); !done) return std::unexpected(done.error());
-    if (auto done = plan_forwarders(planned, *plan, plan->blocks.size()); !done) return std::unexpected(done.error());
+    if (auto done = plan_forwarders(planned, *plan, plan->blocks.size(), context.keeps_hosts); !done) {
+      return std::unexpected(done.error());
+    }
     plan_hosts(planned, *plan, previous);
     if (auto done = plan_weights(planned, *plan); !done) return std::unexpected(done.error());
     plan_zone_files(planned, previous, context.clock);
+    if (auto done = plan_dnstap(planned, *plan->dnstap); !done) return std::unexpected(done.error());
     if (block.options.cache) planned.cache_signature = sign(block, *block.options.cache);
     if (!block.options.transfer.empty()) planned.transfers = plan->transfers;
     if (block.options.errors) planned.errors = std::make_shared<ErrorLog>(*block.options.errors, context.clock);
@@ -429,19 +446,22 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
   result->routers.resize(plan.addresses.size());
   for (std::size_t i = 0; i < plan.addresses.size(); ++i) result->routers[i].port = plan.addresses[i].port;
   for (const auto& planned : plan.blocks) {
-    ChainBuilder builder(
-        {.plan = plan, .planned = planned, .io = io, .resources = resources, .metrics = metrics, .clock = clock},
-        result->resources.emplace_back());
+    ChainBuilder builder({.plan = plan,
+                          .planned = planned,
+                          .worker = worker,
+                          .io = io,
+                          .resources = resources,
+                          .metrics = metrics,
+                          .clock = clock},
+                         result->resources.emplace_back());
     result->chains.push_back(builder.build());
     result->serves_other_classes |= result->chains.back()->serves_other_classes;
     const bool counts = planned.block->options.prometheus.has_value();
     for (const auto& address : planned.addresses) {
       const auto router = static_cast<std::size_t>(std::ranges::find(plan.addresses, address) - plan.addresses.begin());
-      if (planned.block->options.timeouts) {
-        set_tcp_times(*planned.block->options.timeouts, result->routers[router].tcp);
-      }
+      set_listener(planned, address, metrics, result->routers[router]);
       for (const auto& key : planned.block->keys) {
-        if (key.port != address.port) continue;
+        if (!is_served_at(key, address)) continue;
         ZoneSlots* const slots = counts ? metrics.zone_slots(worker, server_label(address), key.zone.to_string(),
                                                              view_name(planned.block->options))
                                         : nullptr;
@@ -453,11 +473,22 @@ std::shared_ptr<WorkerPlan> make_worker_plan(const ServingPlan& plan, unsigned w
             {.zone = key.zone, .chain = result->chains.back().get(), .slots = slots, .view = std::move(view)});
         if (counts && result->dropped_slots == nullptr) {
           result->dropped_slots = metrics.zone_slots(worker, server_label(address), "dropped");
+          result->watch = metrics.query_watches().of_worker(worker);
         }
       }
     }
   }
   return result;
+}
+
+std::vector<std::shared_ptr<DnstapOutlet>> dnstap_outlets(const ServingPlan& plan) {
+  std::vector<std::shared_ptr<DnstapOutlet>> outlets;
+  for (const auto& planned : plan.blocks) {
+    for (const auto& outlet : planned.dnstap) {
+      if (std::ranges::find(outlets, outlet) == outlets.end()) outlets.push_back(outlet);
+    }
+  }
+  return outlets;
 }
 
 std::vector<NotifiedZone> notified_zones(const ServingPlan& plan) {

@@ -158,9 +158,12 @@ void collect_forward(const ForwardSource& source, std::vector<MetricFamily>& fam
   counter("fairlead_forward_requests_total", "Queries of clients that were given to an upstream.", &Counters::requests);
   counter("fairlead_forward_joined_total", "Queries of clients that shared the upstream query of an equal one.",
           &Counters::joined);
+  counter("fairlead_forward_shared_total", "Questions that another worker was asking already.",
+          &Counters::joined_elsewhere);
   counter("fairlead_forward_hedges_total", "Questions for which a second upstream was asked as the first was slow.",
           &Counters::hedges);
   counter("fairlead_forward_failed_total", "Questions that no upstream answered.", &Counters::failed);
+  counter("fairlead_forward_shed_total", "Questions beyond what upstreams answer in time.", &Counters::shed);
   counter("fairlead_forward_limit_rejects_total", "Queries refused by limits that are not max_concurrent.",
           &Counters::limit_rejects);
   for (const ForwardSource::Upstream& upstream : source.upstreams) {

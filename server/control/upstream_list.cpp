@@ -1,18 +1,18 @@
 #include "server/control/upstream_list.hpp"
 
 #include <algorithm>
-#include <fstream>
+#include <filesystem>
 #include <utility>
 
 #include "resolver/host_lookup.hpp"
 #include "resolver/limits.hpp"
+#include "resolver/random.hpp"
 #include "resolver/resolv_conf.hpp"
 
 namespace fairlead::server {
 namespace {
 
 using resolver::UpstreamAddress;
-using Upstreams = std::vector<UpstreamAddress>;
 
 constexpr std::string_view system_resolv_conf = "/etc/resolv.conf";
 
@@ -43,10 +43,37 @@ std::string join(const Upstreams& upstreams) {
   return text;
 }
 
+/// Everything that a lookup needs, since it may run when the plan that wanted it is gone.
+struct HostQuestion {
+  dns::DomainName name;
+  Upstreams servers;  // of `resolver`; without any those of the system
+  std::vector<ListenAddress> own;
+  UpstreamAddress form;  // all but the address
+
+  std::expected<WatchedHost::Found, std::string> look_up(const std::stop_token& stop) const {
+    Upstreams asked = servers;
+    if (asked.empty()) {
+      auto system = resolver::read_resolv_conf(std::string(system_resolv_conf));
+      if (!system) return std::unexpected(system.error());
+      // With our own address as the system's nameserver the lookup would wait for a server that has not started.
+      std::erase_if(system->upstreams, [this](const auto& server) { return is_own(server, own); });
+      asked = std::move(system->upstreams);
+    }
+    const auto found = resolver::look_up_host(name, std::move(asked), stop);
+    if (!found) return std::unexpected(found.error());
+    WatchedHost::Found result{.upstreams = {}, .ttl = found->ttl, .is_whole = found->is_whole};
+    for (const auto& address : found->addresses) {
+      result.upstreams.push_back(form);
+      result.upstreams.back().address = address;
+    }
+    return result;
+  }
+};
+
 class Lister {
  public:
-  Lister(const ForwardOptions& options, const std::vector<ListenAddress>& own, NamedUpstreams& known)
-      : options_(options), own_(own), known_(known) {
+  Lister(const ForwardOptions& options, const std::vector<ListenAddress>& own, NamedUpstreams& known, bool keeps_hosts)
+      : options_(options), own_(own), known_(known), keeps_hosts_(keeps_hosts) {
     // What is left out differs by the addresses of a block, and the name in a certificate by directive.
     for (const auto& address : own) scope_ += " " + address.to_string();
     scope_ += " " + options.tls_server_name;
@@ -82,21 +109,23 @@ class Lister {
   }
 
   std::expected<Upstreams, std::string> resolve(const ForwardOptions::ResolvConf& written) {
-    auto upstreams = resolver::read_resolv_conf(written.path);
+    auto found = resolver::read_resolv_conf(written.path);
     std::string trouble;
-    if (!upstreams) {
-      trouble = upstreams.error();
-      const bool is_there = std::ifstream(written.path).good();
+    if (!found) {
+      trouble = found.error();
+      std::error_code fault;
+      const bool is_there = std::filesystem::exists(written.path, fault);
       if (!is_there && !known_.contains(written.path + scope_)) return std::unexpected(trouble);
-      upstreams.emplace();
+      found.emplace();
     }
-    std::erase_if(*upstreams, [&](const UpstreamAddress& upstream) {
+    for (const auto& why : found->left_out) list_.warnings.push_back(why + "; it is left out");
+    std::erase_if(found->upstreams, [&](const UpstreamAddress& upstream) {
       if (!is_own(upstream, own_)) return false;
       trouble = written.path + ": nameserver " + upstream.address.to_string() + " is this server itself";
       list_.warnings.push_back(trouble + "; it is left out");
       return true;
     });
-    return use(written.path + scope_, std::move(*upstreams), trouble);
+    return use(written.path + scope_, std::move(found->upstreams), trouble);
   }
 
   std::expected<Upstreams, std::string> resolve(const ForwardOptions::Host& written) {
@@ -109,44 +138,40 @@ class Lister {
     const std::string word = written.name + ":" + std::to_string(written.port) + "%" + written.tls_server_name + scope_;
     const auto name = dns::DomainName::parse(written.name);
     if (!name) return std::unexpected("'" + written.name + "' is not a host name");
-    std::expected<std::vector<base::IpAddress>, std::string> addresses;
-    if (servers.empty()) {
-      auto system = resolver::read_resolv_conf(std::string(system_resolv_conf));
-      // With our own address as the system's nameserver the lookup would wait for a server that has not started.
-      if (system) std::erase_if(*system, [this](const auto& server) { return is_own(server, own_); });
-      if (!system) {
-        addresses = std::unexpected(system.error());
-      } else {
-        servers = std::move(*system);
-      }
-    }
-    if (addresses) addresses = resolver::look_up_host(*name, std::move(servers));
-    if (!addresses) {
-      if (!known_.contains(word)) return std::unexpected(addresses.error());
-      return use(word, {}, addresses.error());
-    }
-    Upstreams upstreams;
     std::string server_name = written.tls_server_name.empty() ? options_.tls_server_name : written.tls_server_name;
     if (server_name.empty() && written.transport != ForwardOptions::Transport::dns) {
       server_name = written.name;
       if (server_name.ends_with('.')) server_name.pop_back();
     }
-    for (const auto& address : *addresses) {
-      upstreams.push_back({.address = address,
-                           .port = written.port,
-                           .protocol = protocol_of(written.transport),
-                           .tls_server_name = server_name});
-    }
-    return use(word, std::move(upstreams), {});
+    const HostQuestion question{.name = *name,
+                                .servers = std::move(servers),
+                                .own = own_,
+                                .form = {.address = {},
+                                         .port = written.port,
+                                         .protocol = protocol_of(written.transport),
+                                         .tls_server_name = server_name}};
+    list_.hosts.push_back({.word = word, .name = written.name, .look_up = [question](const std::stop_token& stop) {
+                             return question.look_up(stop);
+                           }});
+    const auto known = known_.find(word);
+    if (keeps_hosts_ && known != known_.end() && !known->second.upstreams.empty()) return known->second.upstreams;
+    const auto found = question.look_up({});
+    // One that nobody can tell now is asked for again soon.
+    const base::TimePoint due =
+        std::chrono::steady_clock::now() + host_due_after(found && found->is_whole ? found->ttl : host_ttl_min);
+    if (!found && known == known_.end()) return std::unexpected(found.error());
+    auto upstreams = found ? use(word, found->upstreams, {}) : use(word, {}, found.error());
+    known_[word].due = due;
+    return upstreams;
   }
 
   // What a word stands for now, or what it stood for when nothing can be made of it.
   Upstreams use(const std::string& word, Upstreams upstreams, const std::string& trouble) {
     if (!upstreams.empty()) {
-      known_[word] = upstreams;
+      known_[word].upstreams = upstreams;
       return upstreams;
     }
-    Upstreams& before = known_[word];
+    const Upstreams& before = known_[word].upstreams;
     list_.why_empty = trouble;
     list_.warnings.push_back(trouble + (before.empty()
                                             ? "; names that are forwarded there are SERVFAIL until that changes"
@@ -157,15 +182,23 @@ class Lister {
   const ForwardOptions& options_;
   const std::vector<ListenAddress>& own_;
   NamedUpstreams& known_;
+  const bool keeps_hosts_;
   std::string scope_;
   UpstreamList list_;
 };
 
 }  // namespace
 
+base::Duration host_due_after(std::chrono::seconds ttl) {
+  const base::Duration whole = std::clamp<base::Duration>(ttl, host_ttl_min, host_ttl_max);
+  resolver::QuickRandom random;
+  return whole - whole / 10000 * random.below(1000);
+}
+
 std::expected<UpstreamList, std::string> list_upstreams(const ForwardOptions& options,
-                                                        const std::vector<ListenAddress>& own, NamedUpstreams& known) {
-  return Lister(options, own, known).list();
+                                                        const std::vector<ListenAddress>& own, NamedUpstreams& known,
+                                                        bool keeps_hosts) {
+  return Lister(options, own, known, keeps_hosts).list();
 }
 
 }  // namespace fairlead::server

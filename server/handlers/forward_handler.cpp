@@ -8,6 +8,7 @@
 #include "resolver/tls_upstream.hpp"
 #include "server/handlers/cache_handler.hpp"
 #include "server/query/pending_query.hpp"
+#include "server/query/worker_plan.hpp"
 
 namespace fairlead::server {
 namespace {
@@ -114,13 +115,20 @@ void ForwardHandler::ask(const QueryContext& context, std::shared_ptr<PendingQue
           context.sends_options && context.query.edns ? context.query.edns->options : std::span<const std::uint8_t>(),
       .client_transport = context.origin.transport(),
   };
-  const auto ticket = forwarder_->ask(question, [this, pending](const resolver::ForwardResult& result) {
+  const bool is_watched = context.plan->watch != nullptr;
+  const auto asked = is_watched ? std::chrono::steady_clock::now() : base::TimePoint();
+  const auto ticket = forwarder_->ask(question, [this, pending, asked](const resolver::ForwardResult& result) {
     if (!result && result.error().fault == ForwardFault::cancelled) return;
     QueryContext& own = pending->context();
     const auto upstream = result ? std::optional(result->upstream) : result.error().upstream;
     if (upstream && *upstream < forwarder_->upstreams().size()) {
       own.upstream = &forwarder_->upstreams()[*upstream]->address();
     }
+    QueryWatch* const watch = own.plan->watch;
+    const UpstreamExchange exchange{.upstream = own.upstream,
+                                    .asked = asked,
+                                    .replied = watch != nullptr ? std::chrono::steady_clock::now() : base::TimePoint()};
+    const QueryWatch::During during(watch, exchange);
     if (!result) {
       write_failure(own, result.error());
     } else if (const ForwardHandler* next = next_for(own, result->reply)) {
@@ -168,7 +176,8 @@ void ForwardHandler::write_failure(QueryContext& context, const resolver::Forwar
     context.error += ", last upstream " + upstream;
   }
   // The context lives until the reply is finished, and so does the text.
-  context.writer.set_extended_error({refused ? dns::ExtendedError::other
+  const bool is_limit = refused || error.fault == ForwardFault::overloaded;
+  context.writer.set_extended_error({is_limit ? dns::ExtendedError::other
                                      : error.fault == ForwardFault::timed_out
                                          ? dns::ExtendedError::no_reachable_authority
                                          : dns::ExtendedError::network_error,

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "server/control/json_line.hpp"
 #include "server/control/logging.hpp"
 #include "server/query/metadata.hpp"
 
@@ -179,7 +180,10 @@ std::uint64_t buffer_octets(const LoggedQuery& query) {
   return std::max<std::uint64_t>(query.query.edns->udp_octets, dns::udp_octets_classic);
 }
 
-void add_field(Line& line, const LogPiece& piece, const LoggedQuery& query, const LoggedReply& reply) {
+// Inlined where pieces are written one after the other: a call for each, with the line in memory, is a seventh of what
+// a logged query takes.
+[[gnu::always_inline]] inline void add_field(Line& line, const LogPiece& piece, const LoggedQuery& query,
+                                             const LoggedReply& reply) {
   const dns::Query& asked = query.query;
   switch (piece.field) {
     case LogField::text: return line.add(std::string_view(piece.text));
@@ -206,6 +210,30 @@ void add_field(Line& line, const LogPiece& piece, const LoggedQuery& query, cons
       return reply.message.empty() ? line.add(none) : add_flags(line, dns::read_header(reply.message));
   }
 }
+
+// The names are ours, and stay.
+struct JsonMember {
+  std::string_view key;
+  LogField field;
+  bool is_text;
+};
+constexpr auto json_members = std::to_array<JsonMember>({
+    {"client", LogField::remote, true},
+    {"port", LogField::port, false},
+    {"id", LogField::id, false},
+    {"opcode", LogField::opcode, false},
+    {"type", LogField::type, true},
+    {"class", LogField::qclass, true},
+    {"name", LogField::name, true},
+    {"proto", LogField::proto, true},
+    {"size", LogField::size, false},
+    {"do", LogField::dnssec_ok, false},
+    {"bufsize", LogField::bufsize, false},
+    {"rcode", LogField::rcode, true},
+    {"rflags", LogField::rflags, true},
+    {"rsize", LogField::rsize, false},
+    {"duration", LogField::duration, false},
+});
 
 bool is_wanted(const LogOptions::Classes& wanted, const LoggedQuery& query, const LoggedReply& reply) {
   if (wanted == LogOptions::Classes{}) return true;
@@ -254,13 +282,61 @@ std::string_view format_line(const LogFormat& format, const LoggedQuery& query, 
   return line.finish();
 }
 
+std::string_view format_text(const LogFormat& format, const LoggedQuery& query, const LoggedReply& reply,
+                             std::span<char, query_line_octets_max> buffer) {
+  Line line(buffer);
+  for (const LogPiece& piece : format.pieces()) add_field(line, piece, query, reply);
+  const std::string_view text = line.finish();
+  return text.substr(0, text.size() - 1);
+}
+
+std::string_view format_json_line(const LogFormat* format, const LoggedQuery& query, const LoggedReply& reply) {
+  std::array<char, query_line_octets_max> buffer;
+  JsonLine json(base::LogLevel::info);
+  json.add("plugin", "log");
+  for (const JsonMember& member : json_members) {
+    Line line(buffer);
+    add_field(line, {.field = member.field, .text = {}}, query, reply);
+    std::string_view value = line.finish();
+    value.remove_suffix(1);
+    if (value == none) continue;  // there was no reply
+    if (member.field == LogField::remote && value.starts_with('[')) value = value.substr(1, value.size() - 2);
+    if (member.field == LogField::duration) value.remove_suffix(1);  // "s"
+    member.is_text ? json.add(member.key, value) : json.add_plain(member.key, value);
+  }
+  if (format == nullptr) return json.finish();
+  json.add("message", format_text(*format, query, reply, buffer));
+  json.begin_object("metadata");
+  std::vector<std::string_view> shown;
+  for (const LogPiece& piece : format->pieces()) {
+    if (piece.field != LogField::metadata || std::ranges::find(shown, piece.text) != shown.end()) continue;
+    shown.push_back(piece.text);
+    Line line(buffer);
+    add_metadata(line, piece.text, query, reply);
+    std::string_view value = line.finish();
+    value.remove_suffix(1);
+    if (value != none) json.add(piece.text, value);
+  }
+  return json.end_object().finish();
+}
+
+QueryLog::QueryLog(std::vector<LogOptions> rules) {
+  for (LogOptions& rule : rules) {
+    const bool has_format = rule.format != LogFormat();
+    rules_.push_back({std::move(rule), has_format});
+  }
+}
+
 void QueryLog::write(const LoggedQuery& query, const LoggedReply& reply) const {
   const auto covers = [&](const dns::DomainName& name) { return query.query.qname.is_at_or_below(name); };
   const auto rule =
-      std::ranges::find_if(rules_, [&](const LogOptions& one) { return std::ranges::any_of(one.names, covers); });
-  if (rule == rules_.end() || !is_wanted(rule->classes, query, reply)) return;
+      std::ranges::find_if(rules_, [&](const Rule& one) { return std::ranges::any_of(one.options.names, covers); });
+  if (rule == rules_.end() || !is_wanted(rule->options.classes, query, reply)) return;
+  if (is_json_logging()) {
+    return log_query(format_json_line(rule->has_format ? &rule->options.format : nullptr, query, reply));
+  }
   std::array<char, query_line_octets_max> buffer;
-  log_query(format_line(rule->format, query, reply, buffer));
+  log_query(format_line(rule->options.format, query, reply, buffer));
 }
 
 void QueryLog::write(const QueryContext& context, std::span<const std::uint8_t> message,

@@ -3,7 +3,7 @@
 // Threads: any; immutable. The lines go through the log queue of the thread that writes them.
 // Limits: query_line_octets_max a line, which is put together without heap unless it shows metadata.
 // Security: names and metadata are escaped, so that no query can forge a line.
-// Standards: lines, classes and the escapes of names as CoreDNS's.
+// Standards: lines, classes and the escapes of names as CoreDNS's; the members of JSON lines are ours (log.md).
 #pragma once
 
 #include <chrono>
@@ -42,7 +42,7 @@ struct LoggedReply {
 
 class QueryLog {
  public:
-  explicit QueryLog(std::vector<LogOptions> rules) : rules_(std::move(rules)) {}
+  explicit QueryLog(std::vector<LogOptions> rules);
 
   /// Writes a line, if the rule for the name wants one.
   void write(const LoggedQuery& query, const LoggedReply& reply) const;
@@ -52,12 +52,24 @@ class QueryLog {
              std::chrono::nanoseconds duration) const;
 
  private:
-  const std::vector<LogOptions> rules_;
+  struct Rule {
+    LogOptions options;
+    bool has_format = false;  // of its own
+  };
+  std::vector<Rule> rules_;
 };
 
 /// The line as it is written, with its level and newline, in `buffer` of query_line_octets_max.
 std::string_view format_line(const LogFormat& format, const LoggedQuery& query, const LoggedReply& reply,
                              std::span<char, query_line_octets_max> buffer);
+
+/// The same without level and newline.
+std::string_view format_text(const LogFormat& format, const LoggedQuery& query, const LoggedReply& reply,
+                             std::span<char, query_line_octets_max> buffer);
+
+/// The line for `-log.format json`: members for what the Common Log Format tells, and, if there is a `format`, its text
+/// and the metadata in it. Valid until the thread's next one.
+std::string_view format_json_line(const LogFormat* format, const LoggedQuery& query, const LoggedReply& reply);
 
 /// What CoreDNS calls the type of a reply: "NOERROR", "NXDOMAIN", "SERVERERROR", "NODATA", "DELEGATION", "META",
 /// "OTHERERROR"; and its class: "success", "denial" or "error".

@@ -1,12 +1,16 @@
 #include "server/handlers/template_handler.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
+#include "server/config/fault_collector.hpp"
 #include "server/handlers/cluster_reply.hpp"
 #include "server/query/answer.hpp"
 #include "server/query/metadata.hpp"
 #include "server/query/pending_query.hpp"
+#include "server/query/query_input.hpp"
 #include "server/query/reply_copy.hpp"
 
 namespace fairlead::server {
@@ -27,6 +31,30 @@ const std::vector<TemplateOptions::Record>& records_of(const TemplateOptions& op
     case Section::additional: break;
   }
   return options.additional;
+}
+
+// As Go prints it, whose shortest form has an exponent from 1e21 on and below 1e-4.
+std::string to_text(double real) {
+  std::array<char, 64> digits{};
+  const double size = real < 0 ? -real : real;
+  const bool is_plain = size == 0 || (size >= 1e-4 && size < 1e21);
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), real,
+                                 is_plain ? std::chars_format::fixed : std::chars_format::scientific)
+                       .ptr;
+  return {digits.data(), end};
+}
+
+// The template language has no fractions: one is its text.
+TemplateValue to_template(const ExpressionValue& value) {
+  if (const auto* const flag = std::get_if<bool>(&value)) return *flag;
+  if (const auto* const number = std::get_if<std::int64_t>(&value)) return *number;
+  if (const auto* const real = std::get_if<double>(&value)) return to_text(*real);
+  if (const auto* const text = std::get_if<std::string>(&value)) return *text;
+  TemplateList list;
+  for (const ExpressionValue& item : std::get<std::shared_ptr<const ExpressionList>>(value)->items) {
+    list.push_back(to_template(item));
+  }
+  return list;
 }
 
 // The longest zone at or above the name; null when there is none.
@@ -73,6 +101,30 @@ class TemplateHandler::Data final : public TemplateData {
     return false;
   }
 
+  /// Makes the variables and asks the conditions. Nothing, with the reason in `error`, where one has no value.
+  std::optional<bool> are_conditions_met(std::string& error) {
+    if (options_.variables.empty() && options_.conditions.empty()) return true;
+    const Input input(*this);
+    for (const TemplateOptions::Variable& variable : options_.variables) {
+      auto value = variable.value.evaluate(input);
+      if (!value) {
+        error = "template: the variable '" + variable.name +
+                "' has no value for this query: " + quote(variable.value.text());
+        return std::nullopt;
+      }
+      variables_.push_back(std::move(*value));
+    }
+    for (const Expression& condition : options_.conditions) {
+      const auto holds = condition.evaluate(input);
+      if (!holds) {
+        error = "template: the condition has no value for this query: " + quote(condition.text());
+        return std::nullopt;
+      }
+      if (!std::get<bool>(*holds)) return false;
+    }
+    return true;
+  }
+
   std::string rrclass() const {
     const bool is_any = context_.query.qclass == RRClass::any;
     return to_string(is_any ? options_.qclass : context_.query.qclass);
@@ -93,6 +145,7 @@ class TemplateHandler::Data final : public TemplateData {
     if (name == "Group") return groups();
     if (name == "Question") return question();
     if (name == "Message") return message();
+    if (name == "Var") return variables();
     return {};
   }
   std::string meta(std::string_view label) const override {
@@ -100,6 +153,34 @@ class TemplateHandler::Data final : public TemplateData {
   }
 
  private:
+  class Input final : public QueryInput {
+   public:
+    explicit Input(const Data& data)
+        : QueryInput(data.context_, data.context_.plan->routers[data.context_.router].port), data_(data) {}
+    std::string group(std::string_view name) const override { return std::string(data_.group(name)); }
+    ExpressionValue variable(std::size_t index) const override { return data_.variables_[index]; }
+
+   private:
+    const Data& data_;
+  };
+
+  std::string_view group(std::string_view name) const {
+    // A name before a number, as the map of groups has it.
+    for (std::size_t i = groups_.size(); pattern_ != nullptr && i-- > 0;) {
+      if (!name.empty() && pattern_->group_names()[i] == name) return groups_[i];
+    }
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      if (name == std::to_string(i)) return groups_[i];
+    }
+    return {};
+  }
+  TemplateMap variables() const {
+    TemplateMap variables;
+    for (std::size_t i = 0; i < options_.variables.size(); ++i) {
+      variables[options_.variables[i].name] = to_template(variables_[i]);
+    }
+    return variables;
+  }
   TemplateList match_list() const {
     TemplateList list;
     for (const std::string_view group : groups_) list.emplace_back(std::string(group));
@@ -136,6 +217,7 @@ class TemplateHandler::Data final : public TemplateData {
   const std::string name_;
   const RegularExpression* pattern_ = nullptr;
   std::vector<std::string_view> groups_;
+  std::vector<ExpressionValue> variables_;  // as options_.variables
 };
 
 bool knows_other_classes(const std::vector<TemplateOptions>& templates) {
@@ -151,10 +233,17 @@ Step TemplateHandler::handle(QueryContext& context) {
     if (options.qclass != RRClass::any && qclass != RRClass::any && qclass != options.qclass) continue;
     if (options.qtype != RRType::any && qtype != RRType::any && qtype != options.qtype) continue;
     Data data(context, options, *zone);
-    if (data.match()) return answer(context, options, data);
-    if (options.fallthrough.covers(context.qname.view())) continue;
+    std::string error;
+    const bool has_pattern = data.match();
+    const auto is_met = has_pattern ? data.are_conditions_met(error) : std::optional(false);
+    if (is_met && *is_met) return answer(context, options, data);
+    if (is_met && options.fallthrough.covers(context.qname.view())) continue;
+    context.error = std::move(error);
+    const std::string_view reason = !is_met       ? std::string_view(context.error)
+                                    : has_pattern ? "no condition of 'template' takes this query"
+                                                  : "no pattern of 'template' matches this name";
     context.writer.set_rcode(dns::Rcode::servfail);
-    context.writer.set_extended_error({dns::ExtendedError::other, "no pattern of 'template' matches this name"});
+    context.writer.set_extended_error({dns::ExtendedError::other, reason});
     return Step::answered;
   }
   return Step::next;

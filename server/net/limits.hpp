@@ -24,6 +24,18 @@ inline constexpr std::size_t tcp_pending_max = 100;
 /// Replies that a client has not taken yet; above it no more queries are read.
 inline constexpr std::size_t tcp_unsent_octets_max = 64 * 1024;
 
+/// Octets of one encrypted connection that a worker takes before it looks after others: one record, so that a flood of
+/// small ones is cut up as well.
+inline constexpr std::size_t tls_turn_octets_max = 16 * 1024 + 512;
+/// What waits to be sent before more is read; without it, requests that need no query (alerts, new keys) would pile up
+/// answers for a client that reads none.
+inline constexpr std::size_t tls_output_octets_max = 64 * 1024;
+/// Handshakes under way on one listener of a worker. OpenSSL takes up to 131 kB for one whose client announces a long
+/// message, so that these are 16 MiB at worst.
+inline constexpr std::size_t tls_handshakes_max = 128;
+/// How long a client may keep us waiting within a handshake while others want its place: round trips around the world.
+inline constexpr std::chrono::milliseconds tls_patience{500};
+
 /// Reads of a connection that is to end: for what has arrived, not for a client that sends on and on.
 inline constexpr int tcp_drain_reads_max = 16;
 

@@ -12,14 +12,16 @@
 #include <vector>
 
 #include "server/config/directive_options.hpp"
+#include "server/config/scheme.hpp"
 #include "zones/base/ip_address.hpp"
 
 namespace fairlead::server {
 
-/// One address and port; without an address, all of both families on one dual-stack socket.
+/// One address and port, and what is spoken there; without an address, all of both families on one dual-stack socket.
 struct ListenAddress {
   std::optional<base::IpAddress> address;
   std::uint16_t port = 53;
+  Scheme scheme = Scheme::dns;
 
   /// ":53", "127.0.0.1:53", "[::1]:53".
   std::string to_string() const;
@@ -40,7 +42,8 @@ class SocketHandle {
   int fd_;
 };
 
-/// The sockets of one address: one UDP and one TCP socket a worker, sharing the port with SO_REUSEPORT.
+/// The sockets of one address: one UDP and one TCP socket a worker, sharing the port with SO_REUSEPORT. Of `tls://`,
+/// TCP alone.
 struct ListenSockets {
   std::vector<SocketHandle> udp;
   std::vector<SocketHandle> tcp;

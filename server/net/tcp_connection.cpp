@@ -67,8 +67,37 @@ TcpConnection::TcpConnection(asio::ip::tcp::socket socket, const sockaddr_storag
   set_deadline(times().idle);
 }
 
+void TcpConnection::start() {
+  if (listener_->plan()->routers[listener_->router()].proxy == nullptr) return begin();
+  preface_.emplace();
+  look_at_preface();
+}
+
+void TcpConnection::look_at_preface() {
+  const auto& policy = listener_->plan()->routers[listener_->router()].proxy;
+  // Without a policy since a reload.
+  const ProxyPreface::Step step =
+      policy == nullptr ? ProxyPreface::Step::passed : preface_->look(socket_.native_handle(), *policy, client_);
+  if (step == ProxyPreface::Step::refused) return close();
+  if (step == ProxyPreface::Step::passed) {
+    preface_.reset();
+    return begin();
+  }
+  socket_.async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](const Error& error) {
+    if (self->closed_ || !self->preface_) return;
+    if (error) return self->close();
+    self->look_at_preface();
+  });
+}
+
+void TcpConnection::open() {
+  open_ = true;
+  read();
+}
+
 void TcpConnection::close() {
   if (std::exchange(closed_, true)) return;
+  leave();
   boost::system::error_code ignored;
   socket_.close(ignored);
   streams_.clear();
@@ -76,6 +105,9 @@ void TcpConnection::close() {
 
 void TcpConnection::drain() {
   if (closed_) return;
+  // What has arrived behind a PROXY header is read like all that has arrived.
+  if (preface_) look_at_preface();
+  if (!open_) return close();
   // Closing with queries in the socket would throw them away with a reset: they are read, and behind them the end.
   drain_reads_ = tcp_drain_reads_max;
   boost::system::error_code ignored;
@@ -109,9 +141,11 @@ void TcpConnection::deliver(std::span<const std::uint8_t> message) {
 void TcpConnection::advance() {
   // A reply may come before its query has left the buffer; answer_queries() is under way then, and its caller goes on.
   if (answering_) return;
-  // A read under way has its place in the buffer, and what it brings leads here again.
-  if (!reading_) answer_queries();
-  write();
+  // A read under way has its place in the buffer, and what it brings leads here again. Where replies are sent at once
+  // there may be room for those to the queries that are left.
+  do {
+    if (!reading_) answer_queries();
+  } while (write());
   advance_stream_soon();
   if (finishing_ && !owes_reply()) return close();
   read();
@@ -163,7 +197,7 @@ void TcpConnection::advance_stream() {
 }
 
 bool TcpConnection::may_read() const {
-  return !closed_ && !finishing_ && !reading_ && pending_ < tcp_pending_max &&
+  return open_ && !closed_ && !finishing_ && !reading_ && pending_ < tcp_pending_max &&
          unsent_.size() + in_writing_.size() < tcp_unsent_octets_max;
 }
 
@@ -171,19 +205,24 @@ void TcpConnection::read() {
   if (!may_read()) return;
   if (received_octets_ == received_.size()) received_.resize(received_.size() * 2);
   reading_ = true;
-  socket_.async_read_some(asio::buffer(received_.data() + received_octets_, received_.size() - received_octets_),
-                          [self = shared_from_this()](const boost::system::error_code& error, std::size_t octets) {
-                            self->reading_ = false;
-                            if (self->closed_) return;
-                            if (error) {
-                              // A client may close its side and still wait for replies (RFC 7766 §6.2.4).
-                              self->finish();
-                              return;
-                            }
-                            self->received_octets_ += octets;
-                            if (self->drain_reads_ > 0 && --self->drain_reads_ == 0) self->finishing_ = true;
-                            self->advance();
-                          });
+  receive();
+}
+
+void TcpConnection::receive() {
+  const auto to = room();
+  socket_.async_read_some(
+      asio::buffer(to.data(), to.size()),
+      [self = shared_from_this()](const Error& error, std::size_t octets) { self->on_received(error, octets); });
+}
+
+void TcpConnection::on_received(const Error& error, std::size_t octets) {
+  reading_ = false;
+  if (closed_) return;
+  // A client may close its side and still wait for replies (RFC 7766 §6.2.4).
+  if (error) return finish();
+  received_octets_ += octets;
+  if (drain_reads_ > 0 && --drain_reads_ == 0) finishing_ = true;
+  advance();
 }
 
 void TcpConnection::answer_queries() {
@@ -230,19 +269,36 @@ void TcpConnection::append(std::span<const std::uint8_t> message) {
   unsent_.insert(unsent_.end(), message.begin(), message.end());
 }
 
-void TcpConnection::write() {
-  if (writing_ || unsent_.empty() || closed_) return;
+bool TcpConnection::write() {
+  if (writing_ || unsent_.empty() || closed_) return false;
   writing_ = true;
   in_writing_.swap(unsent_);
   set_deadline(times().write);
-  asio::async_write(socket_, asio::buffer(in_writing_),
-                    [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-                      self->writing_ = false;
-                      self->in_writing_.clear();
-                      if (error) return self->close();
-                      self->set_deadline(self->query_begun_ ? self->times().read : self->times().idle);
-                      self->advance();
-                    });
+  if (!transmit(in_writing_)) return false;
+  end_write();
+  return true;
+}
+
+bool TcpConnection::transmit(std::span<const std::uint8_t> octets) {
+  // Nearly always the socket takes all, and no turn of the worker's loop is needed to hear of it.
+  const ssize_t sent = ::send(socket_.native_handle(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const auto rest = octets.subspan(sent > 0 ? static_cast<std::size_t>(sent) : 0);
+  if (rest.empty()) return true;
+  asio::async_write(socket_, asio::buffer(rest.data(), rest.size()),
+                    [self = shared_from_this()](const Error& error, std::size_t) { self->on_sent(error); });
+  return false;
+}
+
+void TcpConnection::on_sent(const Error& error) {
+  end_write();
+  if (error || closed_) return close();
+  advance();
+}
+
+void TcpConnection::end_write() {
+  writing_ = false;
+  in_writing_.clear();
+  set_deadline(query_begun_ ? times().read : times().idle);
 }
 
 const TcpTimes& TcpConnection::times() const { return listener_->plan()->routers[listener_->router()].tcp; }

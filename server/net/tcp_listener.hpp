@@ -1,10 +1,11 @@
-// One listening TCP socket of one worker and its connections.
+// One listening TCP socket of one worker and its connections, plain or encrypted as its plan says.
 //
 // Connections pipeline: every query that has arrived whole is answered or sent on its way, replies leave as they get
 // ready, in any order. Deadlines are kept by one timer for all connections, so an idle connection costs its buffers.
 //
 // Threads: one worker's.
-// Limits: tcp_* in limits.hpp: connections, idle time, time for a query, queries that wait, octets not taken.
+// Limits: tcp_* and tls_* in limits.hpp: connections, idle time, time for a query, queries that wait, octets not taken,
+//   handshakes.
 // Errors: a connection that breaks a rule is closed; no reply says so (RFC 7766 §6.2.4 asks for no more).
 // Standards: RFC 1035 §4.2.2, RFC 7766.
 #pragma once
@@ -20,12 +21,15 @@
 
 namespace fairlead::server {
 
+class HandshakeQueue;
 class TcpConnection;
+class TlsConnection;
 
 class TcpListener : public std::enable_shared_from_this<TcpListener> {
  public:
   /// Takes over a listening, non-blocking socket.
   TcpListener(asio::io_context& io, SocketHandle socket);
+  ~TcpListener();
 
   void serve(std::shared_ptr<WorkerPlan> plan, std::size_t router);
   void start();
@@ -40,11 +44,17 @@ class TcpListener : public std::enable_shared_from_this<TcpListener> {
   std::size_t router() const { return router_; }
   bool is_stopping() const { return !running_; }
 
+  /// The connection's client has spoken; its handshake goes on when it is its turn.
+  void queue_handshake(std::shared_ptr<TlsConnection> connection);
+  void count_handshake(TlsHandshake outcome);
+
  private:
   void accept();
-  /// Takes waiting connections; false if there is no room for more descriptors.
-  bool accept_waiting();
+  enum class Accepted { one, none, no_room };
+  Accepted accept_one();
   void add(asio::ip::tcp::socket socket, const sockaddr_storage& client);
+  /// Closes the connection that is missed least.
+  void make_room();
   void wait_for_deadlines();
   void close_overdue();
 
@@ -53,6 +63,7 @@ class TcpListener : public std::enable_shared_from_this<TcpListener> {
   asio::steady_timer accept_pause_;
   asio::steady_timer deadlines_;
   std::list<std::shared_ptr<TcpConnection>> connections_;
+  std::shared_ptr<HandshakeQueue> handshakes_;  // null while all connections are plain
   std::shared_ptr<WorkerPlan> plan_;
   std::size_t router_ = 0;
   bool running_ = false;

@@ -10,6 +10,8 @@
 
 #include "server/net/client_text.hpp"
 #include "server/net/limits.hpp"
+#include "server/net/proxy_header.hpp"
+#include "server/net/proxy_policy.hpp"
 #include "server/query/answer.hpp"
 #include "zones/base/published.hpp"
 
@@ -61,7 +63,7 @@ std::optional<base::IpAddress> destination(msghdr message) {
 }
 
 // A client whose query waits: everything that a reply needs.
-class UdpTarget final : public ReplyTarget {
+class UdpTarget : public ReplyTarget {
  public:
   UdpTarget(std::shared_ptr<UdpListener> listener, const sockaddr_storage& client, socklen_t client_size,
             std::span<const std::uint8_t> control)
@@ -88,9 +90,23 @@ class UdpTarget final : public ReplyTarget {
   const std::size_t control_size_;
 };
 
+// A client behind a balancer, which takes the reply.
+class ProxiedTarget final : public UdpTarget {
+ public:
+  ProxiedTarget(std::shared_ptr<UdpListener> listener, const sockaddr_storage& balancer, socklen_t balancer_size,
+                std::span<const std::uint8_t> control, const sockaddr_storage& client)
+      : UdpTarget(std::move(listener), balancer, balancer_size, control), shown_(client) {}
+  std::string client_text() const override { return server::client_text(shown_); }
+
+ private:
+  const sockaddr_storage shown_;
+};
+
 class UdpOrigin final : public Origin {
  public:
-  UdpOrigin(UdpListener& listener, const msghdr& message) : listener_(listener), message_(message) {}
+  /// `client` is whose query it is, and is the sender but for a balancer.
+  UdpOrigin(UdpListener& listener, const msghdr& message, const sockaddr_storage& client)
+      : listener_(listener), message_(message), client_(client) {}
 
   Transport transport() const override { return Transport::udp; }
   bool is_ipv4() const override { return server::is_ipv4(client()); }
@@ -102,16 +118,21 @@ class UdpOrigin final : public Origin {
     return asked ? asked : listener_.local_address();
   }
   std::unique_ptr<ReplyTarget> keep() override {
-    return std::make_unique<UdpTarget>(
-        listener_.shared_from_this(), client(), message_.msg_namelen,
-        std::span(static_cast<const std::uint8_t*>(message_.msg_control), message_.msg_controllen));
+    const auto& sender = *static_cast<const sockaddr_storage*>(message_.msg_name);
+    const std::span control(static_cast<const std::uint8_t*>(message_.msg_control), message_.msg_controllen);
+    if (&client_ != &sender) {
+      return std::make_unique<ProxiedTarget>(listener_.shared_from_this(), sender, message_.msg_namelen, control,
+                                             client_);
+    }
+    return std::make_unique<UdpTarget>(listener_.shared_from_this(), sender, message_.msg_namelen, control);
   }
 
  private:
-  const sockaddr_storage& client() const { return *static_cast<const sockaddr_storage*>(message_.msg_name); }
+  const sockaddr_storage& client() const { return client_; }
 
   UdpListener& listener_;
   const msghdr& message_;
+  const sockaddr_storage& client_;
 };
 
 }  // namespace
@@ -184,6 +205,7 @@ class alignas(64) UdpListener::Batch {
   }
 
   msghdr& incoming(std::size_t i) { return incoming_[i].msg_hdr; }
+  const sockaddr_storage& sender(std::size_t i) const { return clients_[i]; }
   std::span<const std::uint8_t> query(std::size_t i) const { return {queries_[i].data(), incoming_[i].msg_len}; }
   std::span<std::uint8_t> reply_buffer(std::size_t i) { return replies_[i]; }
 
@@ -229,6 +251,8 @@ UdpListener::UdpListener(asio::io_context& io, SocketHandle socket, bool is_wild
 void UdpListener::serve(std::shared_ptr<WorkerPlan> plan, std::size_t router) {
   plan_ = std::move(plan);
   router_ = router;
+  const auto& proxy = plan_->routers[router_].proxy;
+  if (proxy == nullptr || proxy->session_time.count() == 0) proxy_sessions_.clear();
 }
 
 void UdpListener::start() {
@@ -257,9 +281,14 @@ void UdpListener::receive() {
     if (count <= 0) return;
     {
       const base::ReadSection section;
+      const bool is_proxied = plan_->routers[router_].proxy != nullptr;
       for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
         if (is_wildcard_) keep_source_address(batch.incoming(i));
-        UdpOrigin origin(*this, batch.incoming(i));
+        if (is_proxied) {
+          receive_proxied(batch, i);
+          continue;
+        }
+        UdpOrigin origin(*this, batch.incoming(i), batch.sender(i));
         const Answer reply = answer(batch.query(i), origin, plan_, router_, batch.reply_buffer(i));
         if (reply.outcome == Outcome::reply) batch.add_reply(i, reply.message);
       }
@@ -267,6 +296,40 @@ void UdpListener::receive() {
     batch.send(fd);
     if (static_cast<std::size_t>(count) < udp_batch) return;
   }
+}
+
+void UdpListener::receive_proxied(Batch& batch, std::size_t i) {
+  using Action = ProxyPolicy::Action;
+  using Kind = ProxyHeader::Kind;
+  const ProxyPolicy& policy = *plan_->routers[router_].proxy;
+  const sockaddr_storage& sender = batch.sender(i);
+  const sockaddr_storage* client = &sender;
+  std::span<const std::uint8_t> query = batch.query(i);
+  const Action action = policy.action_for(client_address(sender));
+  const ProxyHeader header = action == Action::skip ? ProxyHeader{} : read_datagram_header(query);
+  const bool is_rejected = header.kind == Kind::whole && action == Action::reject;
+  if (header.kind == Kind::malformed || is_rejected) {
+    if (SharedCounter* const counter = is_rejected ? policy.rejected : policy.malformed) counter->add();
+    return;
+  }
+  query = query.subspan(header.octets);
+  if (action == Action::use) {
+    const bool has_sessions = policy.session_time.count() > 0;
+    const auto now = has_sessions ? std::chrono::steady_clock::now() : ProxySessions::TimePoint{};
+    const auto until = now + policy.session_time;
+    if (header.client) {
+      client = &*header.client;
+      if (has_sessions) proxy_sessions_.store(sender, *client, until, policy.sessions_max);
+    } else if (has_sessions && header.kind == Kind::absent) {
+      const auto* const known = proxy_sessions_.find(sender, now, until);
+      if (known != nullptr) client = known;
+    }
+  }
+  // The header alone, which a session begins with.
+  if (query.empty()) return;
+  UdpOrigin origin(*this, batch.incoming(i), *client);
+  const Answer reply = answer(query, origin, plan_, router_, batch.reply_buffer(i));
+  if (reply.outcome == Outcome::reply) batch.add_reply(i, reply.message);
 }
 
 std::optional<base::IpAddress> UdpListener::local_address() { return server::local_address(socket_.native_handle()); }

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "server/net/listen_address.hpp"
+#include "server/net/proxy_sessions.hpp"
 #include "server/query/worker_plan.hpp"
 #include "zones/base/asio.hpp"
 
@@ -37,9 +38,12 @@ class UdpListener : public std::enable_shared_from_this<UdpListener> {
 
  private:
   class Batch;
+  class ProxiedOrigin;
   class WaitHandler;
   void wait();
   void receive();
+  /// As `proxyproto` says: whose query it is, and without its header.
+  void receive_proxied(Batch& batch, std::size_t i);
 
   asio::posix::stream_descriptor socket_;
   const bool is_wildcard_;  // then a reply must say which of our addresses it comes from
@@ -52,6 +56,7 @@ class UdpListener : public std::enable_shared_from_this<UdpListener> {
   WaitMemory wait_memory_;
   std::shared_ptr<WorkerPlan> plan_;
   std::size_t router_ = 0;
+  ProxySessions proxy_sessions_;
 };
 
 }  // namespace fairlead::server

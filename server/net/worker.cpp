@@ -6,6 +6,7 @@
 #include <future>
 
 #include "server/control/logging.hpp"
+#include "server/net/time_slice.hpp"
 #include "zones/base/published.hpp"
 
 namespace fairlead::server {
@@ -22,6 +23,7 @@ void Worker::start() {
 void Worker::run() {
   const base::ReaderThread reader;
   queue_lines_of_this_thread();
+  ask_for_time_slice(worker_time_slice);
   io_.run();
 }
 
@@ -61,7 +63,10 @@ void Worker::serve(std::shared_ptr<WorkerPlan> plan, std::vector<std::shared_ptr
     old = fresh;
   };
   plan_ = std::move(plan);
-  for (std::size_t i = 0; i < udp.size(); ++i) udp[i]->serve(plan_, i);
+  for (std::size_t i = 0; i < udp.size(); ++i) {
+    if (udp[i] != nullptr) udp[i]->serve(plan_, i);
+  }
+  std::erase(udp, nullptr);
   for (std::size_t i = 0; i < tcp.size(); ++i) tcp[i]->serve(plan_, i);
   end_missing(udp_, udp);
   end_missing(tcp_, tcp);

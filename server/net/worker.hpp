@@ -39,7 +39,8 @@ class Worker {
 
   // On the worker's thread.
 
-  /// Serves `plan` from now on: listeners that stand in `udp` and `tcp` go on or begin, others end.
+  /// Serves `plan` from now on: listeners that stand in `udp` and `tcp` go on or begin, others end. By the index of the
+  /// listening address, with null in `udp` where there is none.
   void serve(std::shared_ptr<WorkerPlan> plan, std::vector<std::shared_ptr<UdpListener>> udp,
              std::vector<std::shared_ptr<TcpListener>> tcp);
   /// Reads what has arrived, then takes no more queries.

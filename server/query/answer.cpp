@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "server/control/logging.hpp"
+#include "server/handlers/dnstap_handler.hpp"
 #include "server/handlers/error_log.hpp"
 #include "server/handlers/query_log.hpp"
 #include "server/query/limits.hpp"
@@ -18,6 +19,22 @@ using dns::Rcode;
 
 Proto as_proto(const Origin& origin) { return origin.transport() == Transport::udp ? Proto::udp : Proto::tcp; }
 Family as_family(const Origin& origin) { return origin.is_ipv4() ? Family::ipv4 : Family::ipv6; }
+
+// For the pages of top talkers and slow queries, which most queries do not come to; out of the way of those.
+[[gnu::noinline]] void show(QueryWatch& watch, const QueryContext& context, bool is_answered,
+                            std::chrono::nanoseconds duration) {
+  const base::IpAddress client = context.origin.client_address();
+  if (client == base::IpAddress()) return;  // a probe of `loop`
+  watch.see({.client = client,
+             .qname = context.qname.view(),
+             .qtype = context.query.qtype,
+             .proto = as_proto(context.origin),
+             .rcode = is_answered ? std::optional(context.writer.rcode()) : std::nullopt,
+             .directive = context.answered_by,
+             .error = context.error,
+             .received = context.received,
+             .duration = duration});
+}
 
 // What a packet that is no query is owed.
 Answer answer_fault(std::span<const std::uint8_t> packet, const dns::QueryError& error, const Origin& origin,
@@ -34,6 +51,14 @@ Answer answer_fault(std::span<const std::uint8_t> packet, const dns::QueryError&
   if (plan.dropped_slots != nullptr) {
     plan.dropped_slots->count_request(as_proto(origin), as_family(origin), dns::RRType{}, packet.size(), false);
     plan.dropped_slots->count_response(as_proto(origin), writer.rcode(), no_plugin, message.size(), {});
+  }
+  if (plan.watch != nullptr && plan.watch->wants({})) {
+    plan.watch->see({.client = origin.client_address(),
+                     .qname = std::nullopt,
+                     .proto = as_proto(origin),
+                     .rcode = writer.rcode(),
+                     .error = {},
+                     .received = std::chrono::steady_clock::now()});
   }
   return {Outcome::reply, message};
 }
@@ -80,7 +105,6 @@ Step handle(QueryContext& context, std::size_t first = 0) {
 
 // For those who look what there is to match and to show.
 void log_metadata(const QueryContext& context) {
-  if (!context.is_of_client()) return;
   const std::string text = metadata_text(context);
   if (text.empty()) return;
   log_queued(base::LogLevel::debug, "metadata: " + context.query.qname.to_string() + " " +
@@ -96,13 +120,24 @@ void account(const QueryContext& context, std::span<const std::uint8_t> message)
   const QueryLog* const log = context.server != nullptr ? context.server->chain->log.get() : nullptr;
   if (slots == nullptr && log == nullptr) return;
   const auto duration = std::chrono::steady_clock::now() - context.received;
-  if (slots != nullptr && !message.empty()) {
-    const Proto proto = as_proto(context.origin);
-    slots->count_request(proto, as_family(context.origin), context.query.qtype, context.packet.size(),
-                         context.query.edns && context.query.edns->dnssec_ok);
-    slots->count_response(proto, context.writer.rcode(), context.answered_by, message.size(), duration);
+  if (slots != nullptr) {
+    if (!message.empty()) {
+      const Proto proto = as_proto(context.origin);
+      slots->count_request(proto, as_family(context.origin), context.query.qtype, context.packet.size(),
+                           context.query.edns && context.query.edns->dnssec_ok);
+      slots->count_response(proto, context.writer.rcode(), context.answered_by, message.size(), duration);
+    }
+    QueryWatch* const watch = context.plan->watch;
+    if (watch != nullptr && watch->wants(duration)) show(*watch, context, !message.empty(), duration);
   }
   if (log != nullptr) log->write(context, message, duration);
+}
+
+void look_back(const QueryContext& context, std::span<const std::uint8_t> message) {
+  if (!context.is_of_client()) return;
+  const Chain& chain = *context.server->chain;
+  if (chain.taps != nullptr) chain.taps->tap_response(context, message);
+  if (chain.metadata_zones && is_debug_logging()) log_metadata(context);
 }
 
 // A question of our own: no client, the reply goes to a function.
@@ -206,7 +241,7 @@ std::span<const std::uint8_t> finish(QueryContext& context) {
   if (!context.error.empty() && context.server != nullptr && context.server->chain->errors != nullptr) {
     context.server->chain->errors->report(context.writer.rcode(), context.query, context.error);
   }
-  if (context.server != nullptr && context.server->chain->metadata_zones && is_debug_logging()) log_metadata(context);
+  if (context.server != nullptr && context.server->chain->looks_back) look_back(context, message);
   return message;
 }
 

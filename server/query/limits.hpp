@@ -11,8 +11,11 @@ namespace fairlead::server {
 inline constexpr std::uint8_t alias_chain_max = 10;
 /// Names that a search list makes of one question: resolv.conf(5)'s lists are shorter.
 inline constexpr std::size_t search_names_max = 16;
-/// Queries of one worker that wait for an upstream. Each holds under 2 kB, so a dead upstream costs 16 MB at most.
-inline constexpr std::size_t pending_queries_max = 8192;
+/// Queries of one worker that wait for an upstream: twice the questions that it may have in flight, so that ten
+/// thousand clients who ask the same leave room for others. Each takes 1.5 kB beside its packet, 24 MB in all.
+inline constexpr std::size_t pending_queries_max = 16384;
+/// And their packets: 512 octets each on average, where a packet over TCP may have 64 KiB.
+inline constexpr std::size_t pending_octets_max = 512 * pending_queries_max;
 /// Questions that one cache asks anew at a time. Popular names are few, and in an outage each is held back anyway.
 inline constexpr std::size_t refreshes_max = 1024;
 static_assert(refreshes_max < pending_queries_max);

@@ -10,7 +10,9 @@
 namespace fairlead::server {
 
 std::unique_ptr<PendingQuery> PendingQuery::suspend(QueryContext& context) {
-  if (context.plan->pending_queries >= pending_queries_max) return nullptr;
+  const WorkerPlan& plan = *context.plan;
+  if (plan.pending_queries >= pending_queries_max) return nullptr;
+  if (plan.pending_octets + context.packet.size() > pending_octets_max) return nullptr;
   auto target = context.origin.keep();
   if (target == nullptr) return nullptr;
   return std::unique_ptr<PendingQuery>(new PendingQuery(context, std::move(target)));
@@ -28,6 +30,7 @@ PendingQuery::PendingQuery(const QueryContext& from, std::unique_ptr<ReplyTarget
       client_address_(from.origin.client_address()),
       client_port_(from.origin.client_port()) {
   ++plan_->pending_queries;
+  plan_->pending_octets += packet_.size();
   context_.emplace(packet_, query_, writer_, static_cast<Origin&>(*this), plan_);
   context_->server = from.server;
   context_->router = from.router;
@@ -43,7 +46,10 @@ PendingQuery::PendingQuery(const QueryContext& from, std::unique_ptr<ReplyTarget
   if (from.wait_limit != nullptr) cancel_after(*from.wait_limit);
 }
 
-PendingQuery::~PendingQuery() { --plan_->pending_queries; }
+PendingQuery::~PendingQuery() {
+  --plan_->pending_queries;
+  plan_->pending_octets -= packet_.size();
+}
 
 QueryContext& PendingQuery::context() {
   if (buffer_ == nullptr) {

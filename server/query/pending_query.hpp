@@ -6,7 +6,7 @@
 //     forwarder.resolve(..., [p = std::move(pending)](auto result) { write into p->context().writer; p->reply(me); });
 //
 // Threads: its worker's.
-// Limits: pending_queries_max a worker, so that a dead upstream cannot grow the server.
+// Limits: pending_queries_max and pending_octets_max a worker, so that a dead upstream cannot grow the server.
 #pragma once
 
 #include <memory>

@@ -6,7 +6,9 @@
 // Threads: built on the control thread, then used by its worker only.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,13 +18,17 @@
 #include "resolver/counters.hpp"
 #include "resolver/forwarder.hpp"
 #include "server/control/metrics.hpp"
+#include "server/control/query_watch.hpp"
 #include "server/query/handler.hpp"
 #include "zones/dns/domain_name.hpp"
 
 namespace fairlead::server {
 
+class DnstapTaps;
 class ErrorLog;
 class QueryLog;
+struct ProxyPolicy;
+class TlsIdentity;
 class ViewFilter;
 
 /// The handlers of a server block and what holds for all of its answers.
@@ -35,6 +41,9 @@ struct Chain {
   bool serves_other_classes = false;
   /// Of `metadata`; nothing without the directive.
   std::optional<std::vector<dns::DomainName>> metadata_zones;
+  std::shared_ptr<DnstapTaps> taps;  // null without `dnstap`
+  /// One of the two above wants to see queries with their replies.
+  bool looks_back = false;
 };
 
 /// One zone of a server block, on one listening address.
@@ -57,10 +66,18 @@ struct TcpTimes {
   std::uint32_t queries_max = 0;  // 0: no limit
 };
 
+/// How a handshake of an encrypted connection ended.
+enum class TlsHandshake : std::uint8_t { full, resumed, failed };
+inline constexpr std::size_t tls_handshake_outcomes = 3;
+
 /// The zones of one listening address; the longest match answers.
 class ZoneRouter {
  public:
   TcpTimes tcp;
+  std::shared_ptr<const ProxyPolicy> proxy;  // of `proxyproto`; null without
+  std::shared_ptr<const TlsIdentity> tls;    // null where connections are plain
+  /// By TlsHandshake; nothing without prometheus.
+  std::optional<std::array<SharedCounter*, tls_handshake_outcomes>> tls_handshakes;
   std::uint16_t port = 0;  // of the listening address
 
   void add(ZoneServer server);
@@ -87,10 +104,12 @@ class WorkerPlan {
   std::vector<BlockResources> resources;  // by the index of the server block, as chains
   std::vector<ZoneRouter> routers;        // by the index of the listening address
   ZoneSlots* dropped_slots = nullptr;     // what no zone matched; null without prometheus
+  QueryWatch* watch = nullptr;            // likewise
   bool serves_other_classes = false;      // some chain does
 
-  /// Queries that wait for an upstream; pending_queries_max.
+  /// Queries that wait for an upstream, and the octets of their packets; pending_queries_max, pending_octets_max.
   std::size_t pending_queries = 0;
+  std::size_t pending_octets = 0;
 
   /// For rotations: cheap and good enough to spread load.
   std::uint32_t next_rotation() { return rotation_++; }

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -9,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -83,6 +86,20 @@ std::string get(std::uint16_t port, const std::string& path = "/health", const c
   return client.read_all().value_or("no end");
 }
 
+// An IPv4 address of this machine other than loopback.
+std::optional<std::string> own_address() {
+  ifaddrs* found = nullptr;
+  if (getifaddrs(&found) != 0) return std::nullopt;
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> addresses(found, freeifaddrs);
+  for (const ifaddrs* at = found; at != nullptr; at = at->ifa_next) {
+    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    std::array<char, INET_ADDRSTRLEN> text;
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr, text.data(), text.size());
+    return text.data();
+  }
+  return std::nullopt;
+}
+
 std::string ask(std::uint16_t port, const std::string& request) {
   Client client(port);
   client.send(request);
@@ -123,6 +140,40 @@ TEST_CASE("what is not a GET or HEAD of a route is refused with the reason") {
   CHECK(status("GET /health HTTP/1.1\r\nHost: x\r\nX: " + std::string(http_header_size_max, 'x') + "\r\n\r\n") ==
         "HTTP/1.1 431");
   CHECK(get(port).ends_with("OK"));
+}
+
+TEST_CASE("a local route answers the loopback interface alone, and no browser that came by another's name") {
+  HttpResponder http;
+  HttpEndpoint endpoint{.host = "", .port = 0, .routes = {}};
+  endpoint.routes["/open"] = [] { return HttpResponse{.body = "open"}; };
+  endpoint.local_routes["/local"] = [] { return HttpResponse{.body = "local"}; };
+  REQUIRE(http.set_endpoints({endpoint}));
+  auto port = http.bound_port("", 0);
+  const auto status = [&](const std::string& path, const std::string& host, const char* address = "127.0.0.1") {
+    Client client(port, address);
+    client.send("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+    return client.read_all().value_or("no end").substr(0, 12);
+  };
+  for (const char* host : {"localhost", "localhost:9153", "127.0.0.1:9153", "[::1]:9153", "[::1]", "10.1.2.3", ""}) {
+    CAPTURE(host);
+    CHECK(status("/local", host) == "HTTP/1.1 200");
+  }
+  for (const char* host :
+       {"rebound.example", "rebound.example:9153", "localhost.example", "[::1", "127.0.0.1.example"}) {
+    CAPTURE(host);
+    CHECK(status("/local", host) == "HTTP/1.1 403");
+    CHECK(status("/open", host) == "HTTP/1.1 200");
+  }
+  // From an address of the machine that is not loopback, where it has one: over a socket of both families, and of one.
+  if (const auto own = own_address()) {
+    CHECK(status("/local", "127.0.0.1", own->c_str()) == "HTTP/1.1 403");
+    CHECK(status("/open", "127.0.0.1", own->c_str()) == "HTTP/1.1 200");
+    endpoint.host = *own;
+    REQUIRE(http.set_endpoints({endpoint}));
+    port = http.bound_port(*own, 0);
+    CHECK(status("/local", "127.0.0.1", own->c_str()) == "HTTP/1.1 403");
+    CHECK(status("/open", "127.0.0.1", own->c_str()) == "HTTP/1.1 200");
+  }
 }
 
 TEST_CASE("a header without end is refused at the limit, however much comes") {

@@ -19,6 +19,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
+std::string warning_line(fairlead::base::LogLevel, std::string_view message) {
+  return "[WARNING] " + std::string(message) + "\n";
+}
+
 /// A pipe whose other end is read only when the test says so.
 class Pipe {
  public:
@@ -61,7 +65,7 @@ TEST_CASE("each thread's lines come whole and in order, whoever else writes") {
   Pipe output;
   output.read_on();
   std::mutex mutex;
-  LogQueue queue(output.input(), mutex);
+  LogQueue queue(output.input(), mutex, warning_line);
   queue.start();
   {
     std::vector<std::jthread> writers;
@@ -95,7 +99,7 @@ TEST_CASE("each thread's lines come whole and in order, whoever else writes") {
 TEST_CASE("an output that nobody reads takes lines but no time, and a line says how many") {
   Pipe output;
   std::mutex mutex;
-  LogQueue queue(output.input(), mutex);
+  LogQueue queue(output.input(), mutex, warning_line);
   queue.start();
   const std::string line = std::string(999, 'x') + '\n';
   std::uint64_t refused = 0;
@@ -123,7 +127,7 @@ TEST_CASE("lines that the output refuses are counted, and the queue goes on") {
   Pipe output;
   output.close_output();
   std::mutex mutex;
-  LogQueue queue(output.input(), mutex);
+  LogQueue queue(output.input(), mutex, warning_line);
   queue.start();
   std::signal(SIGPIPE, SIG_IGN);
   for (int i = 0; i < 10; ++i) queue.push("x\n");
@@ -131,11 +135,26 @@ TEST_CASE("lines that the output refuses are counted, and the queue goes on") {
   CHECK(queue.lost() == 10);
 }
 
+TEST_CASE("what was pushed before the end is written, however soon the end comes") {
+  Pipe output;
+  output.read_on();
+  std::mutex mutex;
+  for (int i = 0; i < 2000; ++i) {
+    LogQueue queue(output.input(), mutex, warning_line);
+    queue.start();
+    // The queue's thread may be anywhere in its first round.
+    for (int spin = 0; spin < i % 50; ++spin) std::this_thread::yield();
+    queue.push("x\n");
+    REQUIRE(queue.stop(10s));
+  }
+  CHECK(std::ranges::count(output.finish(), 'x') == 2000);
+}
+
 TEST_CASE("a line comes without another one behind it, and the queue may start again") {
   std::array<int, 2> ends{};
   REQUIRE(pipe(ends.data()) == 0);
   std::mutex mutex;
-  LogQueue queue(ends[1], mutex);
+  LogQueue queue(ends[1], mutex, warning_line);
   for (const std::string line : {"one\n", "two\n"}) {
     queue.start();
     for (int i = 0; i < 3; ++i) {

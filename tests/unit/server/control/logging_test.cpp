@@ -91,6 +91,25 @@ TEST_CASE("a message cannot forge a line or grow without bound") {
   CHECK(text.ends_with("...\n"));
 }
 
+TEST_CASE("with JSON every line is an object, whoever writes it") {
+  init_logging({.json = true});
+  CapturedOutput output;
+  print_startup(".:53\n.:54\n");
+  log_warning("plugin/loop: a\n\"b\"");
+  std::jthread([] {
+    queue_lines_of_this_thread();
+    log_error("queued");
+  }).join();
+  shutdown_logging();
+  init_logging({});
+  log_info("text again");
+  const std::string text = std::regex_replace(output.text(), std::regex(R"("time":"[^"]*")"), "TIME");
+  CHECK(text ==
+        "{TIME,\"level\":\"info\",\"message\":\".:53\"}\n{TIME,\"level\":\"info\",\"message\":\".:54\"}\n"
+        "{TIME,\"level\":\"warning\",\"plugin\":\"loop\",\"message\":\"a\\n\\\"b\\\"\"}\n"
+        "{TIME,\"level\":\"error\",\"message\":\"queued\"}\n[INFO] text again\n");
+}
+
 TEST_CASE("start-up output is silent with -quiet, events are not") {
   init_logging({.quiet = true});
   CapturedOutput output;

@@ -23,7 +23,8 @@ TEST_CASE("handlers stand in the order that -check prints") {
       "view odd {\n expr true\n}\nwhoami\nforward . 192.0.2.1\ncache\nloadbalance round_robin {\n prefer "
       "10.0.0.0/8\n}\n"
       "auto {\n directory /nowhere\n}\nfile /nowhere/zone a.test\nhosts {\n 192.0.2.1 a.test\n}\n"
-      "template ANY ANY b.test {\n rcode REFUSED\n}\nminimal\nheader {\n response set ra\n}\nacl {\n allow\n}\n"
+      "dnstap /nowhere/dnstap\ntemplate ANY ANY b.test {\n rcode REFUSED\n}\nminimal\nheader {\n response set "
+      "ra\n}\nacl {\n allow\n}\n"
       "autopath @kubernetes\nrewrite name c.test "
       "d.test\nchaos\nany\ndns64\nlocal\nbufsize\nnsid\ncancel\nloop\n"
       "k8s_external e.test\nkubernetes cluster.local {\n endpoint http://127.0.0.1:1\n}\ntransfer {\n to *\n}");

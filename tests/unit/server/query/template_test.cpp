@@ -117,6 +117,46 @@ TEST_CASE("an alias that a template makes is followed through the server, and al
   CHECK(circle.size() <= 13);
 }
 
+TEST_CASE("variables and conditions are made of the question and its groups") {
+  // CoreDNS's example: addresses in names, of networks that a certificate may name.
+  CorefileServer server(in_block("template IN A example.com",
+                                 R"X(match ^(?P<ip>[0-9]{1,3}(-[0-9]{1,3}){3})[.](?P<id>[a-z2-7]{4})[.]example[.]com[.]$
+answer "{{ .Name }} 60 IN A {{ .Var.ip }}"
+var ip replace(group('ip'), '-', '.')
+expr "any(['10.0.0.0/8', '192.168.0.0/16'], incidr(ip, #))"
+fallthrough)X") +
+                        in_block("template IN TXT example.com",
+                                 R"X(match ^(?P<first>[^.]*)[.](.*)$
+var labels split(group(2), '.')
+var many len(labels)
+var half many / 2
+var is_many many > 3
+var who client_ip() + ':' + server_port()
+expr type() == 'TXT'
+expr labels[0] != 'hidden' && group('none') + group(9) == ''
+answer "{{ .Name }} 1 IN TXT \"{{ .Var.labels }} {{ .Var.many }} {{ .Var.half }} {{ .Var.is_many }} {{ .Var.who }}\"")X") +
+                        in_block("template IN MX example.com", "var a 1 % (size() - size())\nfallthrough") + "whoami");
+  check_answers(
+      server,
+      {
+          {"10-1-2-3.ab27.example.com.", RRType::a, {"NOERROR aa", "answer: 10-1-2-3.ab27.example.com. 60 A 10.1.2.3"}},
+          // No private address, and a name that no pattern matches, fall through.
+          {"192-0-2-1.ab27.example.com.", RRType::a, server.ask("192-0-2-1.ab27.example.com.", RRType::a)},
+          {"a.b.example.com.",
+           RRType::txt,
+           {"NOERROR aa", "answer: a.b.example.com. 1 TXT \"[b example com ] 4 2 true 192.0.2.1:53\""}},
+          {"a.example.com.",
+           RRType::txt,
+           {"NOERROR aa", "answer: a.example.com. 1 TXT \"[example com ] 3 1.5 false 192.0.2.1:53\""}},
+          {"a.hidden.example.com.", RRType::txt, {"SERVFAIL"}},
+          // What has no value does not fall through.
+          {"a.example.com.", RRType::mx, {"SERVFAIL"}},
+      });
+  CHECK(server.ask("192-0-2-1.ab27.example.com.", RRType::a).size() == 3);  // whoami's
+  CHECK(server.says("no condition of 'template' takes this query", "a.hidden.example.com.", RRType::txt));
+  CHECK(server.says("the variable 'a' has no value for this query", "a.example.com.", RRType::mx));
+}
+
 TEST_CASE("a template that fails on a query is SERVFAIL with the reason, and counted") {
   CorefileServer server("prometheus\n" +
                         in_block("template IN A bad.example", "answer \"{{ index .Match 7 }} 1 IN A 10.0.0.1\"") +
