@@ -28,12 +28,14 @@ usage: tools/dev bench [ARGUMENTS]
        tools/dev bench compare [ARGUMENTS]
        tools/dev bench forward [ARGUMENTS]
        tools/dev bench sync [ARGUMENTS]
+       tools/dev bench cache
        tools/dev bench instructions [--record | --profile PATH]
 
 Builds the release preset and hands the arguments to tests/bench/run: what a query costs, or with `sync`, what it
 costs to stay in step with a large cluster, CoreDNS beside Fairlead. With `compare` it is tests/bench/compare: query
 serving in all cases, beside five other servers. With `forward` it is tests/bench/forward: misses, dead and slow
-upstreams, DNS over TLS. With `instructions` it is tests/instructions/run: instructions per
+upstreams, DNS over TLS. With `cache` it writes tests/bench/reports/cache-eviction.md: what the cache has,
+beside other ways to evict and the optimum. With `instructions` it is tests/instructions/run: instructions per
 query, as callgrind counts them.
 HELP
 }
@@ -151,6 +153,11 @@ run_bench() {
       shift
       install_packages build test && build_preset release query_paths || return
       exec tests/instructions/run "$@"
+      ;;
+    cache)
+      install_packages build && build_preset release cache_eviction || return
+      build/release/bin/cache_eviction | tee tests/bench/reports/cache-eviction.md
+      return
       ;;
     compare)
       shift

@@ -3,14 +3,12 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
 #include <thread>
 
 #include "k8s/cluster.hpp"
+#include "tools/fairleadctl/kubeconfig_search.hpp"
+#include "tools/fairleadctl/last_trouble.hpp"
 #include "tools/fairleadctl/table_records.hpp"
-#include "zones/base/guarded.hpp"
 
 namespace fairlead::ctl {
 namespace {
@@ -20,36 +18,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr auto poll_interval = 10ms;
 constexpr auto progress_interval = 200ms;
-
-std::optional<std::string> environment(const char* name) {
-  const char* const value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
-
-bool is_file(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::is_regular_file(path, error);
-}
-
-// Where kubectl would look; an empty name means the service account of a Pod.
-std::expected<std::string, std::string> find_kubeconfig() {
-  if (const auto listed = environment("KUBECONFIG")) {
-    // kubectl merges several; the first that exists serves here.
-    for (std::size_t begin = 0; begin <= listed->size();) {
-      const std::size_t end = std::min(listed->find(':', begin), listed->size());
-      const std::string path = listed->substr(begin, end - begin);
-      if (is_file(path)) return path;
-      begin = end + 1;
-    }
-    return std::unexpected("no file of $KUBECONFIG (" + *listed + ") exists; name one with --kubeconfig");
-  }
-  if (const auto home = environment("HOME"); home && is_file(*home + "/.kube/config")) return *home + "/.kube/config";
-  if (environment("KUBERNETES_SERVICE_HOST")) return std::string();
-  return std::unexpected(
-      "no cluster to ask: there is no $KUBECONFIG, no ~/.kube/config, and this is no Pod; "
-      "use --kubeconfig FILE, --endpoint URL or --server ADDRESS");
-}
 
 // A line on the terminal that goes away when the listing is printed.
 class Progress {
@@ -88,14 +56,9 @@ std::expected<std::vector<dns::ResourceRecord>, std::string> list_cluster(const 
   }
   cluster_options.ttl = options.ttl;
   cluster_options.zone = options.zone;
-  // Kept for the case that the table never gets complete; a listing that succeeds has nothing to say.
-  base::Guarded<std::string> last_trouble;
-  cluster_options.log = [&last_trouble](base::LogLevel level, std::string_view text) {
-    if (level < base::LogLevel::warning) return;
-    // The server goes on; this program ends with the message.
-    if (constexpr std::string_view hope = "; trying again"; text.ends_with(hope)) text.remove_suffix(hope.size());
-    last_trouble.with([text](std::string& last) { last = text; });
-  };
+  // A listing that succeeds has nothing to say.
+  LastTrouble trouble;
+  cluster_options.log = trouble.log();
 
   auto cluster = k8s::Cluster::create(std::move(cluster_options));
   if (!cluster) return std::unexpected(cluster.error());
@@ -106,10 +69,7 @@ std::expected<std::vector<dns::ResourceRecord>, std::string> list_cluster(const 
     while (!(*cluster)->table().synced) {
       if (Steady::now() >= deadline) {
         (*cluster)->stop();
-        const std::string trouble = last_trouble.with([](const std::string& last) { return last; });
-        return std::unexpected(
-            "the API server did not list its Services, EndpointSlices and Namespaces in time; " +
-            (trouble.empty() ? "it is slow or out of reach, see --timeout" : "last trouble: " + trouble));
+        return std::unexpected(trouble.why_not_listed());
       }
       progress.show((*cluster)->counters().names);
       std::this_thread::sleep_for(poll_interval);

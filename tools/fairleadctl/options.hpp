@@ -9,13 +9,18 @@
 #include <expected>
 #include <string>
 
+#include "tools/fairleadctl/server_address.hpp"
 #include "tools/fairleadctl/zone_listing.hpp"
 
 namespace fairlead::ctl {
 
 enum ExitStatus : int { exit_done = 0, exit_failed = 1, exit_usage = 2 };
 
+enum class Command { dump, explain, top, slow };
+
 struct Options {
+  Command command = Command::dump;
+
   // Where the zone comes from: a server, or else an API server.
   std::string server;
   std::string kubeconfig_file, kubeconfig_context;
@@ -26,6 +31,14 @@ struct Options {
   bool reverse = false;
   Format format = Format::zone;
   std::chrono::milliseconds timeout{30'000};
+
+  dns::DomainName name;  // of explain
+  bool as_json = false;  // of all but dump
+
+  // Of top and slow.
+  ServerAddress from;
+  std::size_t rows = 20;
+  std::chrono::milliseconds at_least{1};
 };
 
 std::expected<Options, int> parse_options(int count, char** arguments);

@@ -1,119 +1,16 @@
 #include "tools/fairleadctl/transfer.hpp"
 
-#include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <memory>
 #include <random>
 
+#include "tools/fairleadctl/connection.hpp"
 #include "zones/dns/message_writer.hpp"
 
 namespace fairlead::ctl {
 namespace {
 
-using Steady = std::chrono::steady_clock;
 using dns::ResourceRecord;
 template <typename T>
 using Result = std::expected<T, std::string>;
-
-// A TCP connection that gives up at a deadline. Errors are reasons without the name of the server.
-class Connection {
- public:
-  explicit Connection(Steady::time_point deadline) : deadline_(deadline) {}
-  ~Connection() {
-    if (socket_ >= 0) close(socket_);
-  }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  Result<void> connect(const ServerAddress& server) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    if (const int error = getaddrinfo(server.host.c_str(), server.port.c_str(), &hints, &found); error != 0) {
-      return std::unexpected(gai_strerror(error));
-    }
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, freeaddrinfo);
-    Result<void> last = std::unexpected("no address");
-    for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-      last = connect(*address);
-      if (last) break;
-    }
-    return last;
-  }
-
-  Result<void> send(std::span<const std::uint8_t> octets) {
-    while (!octets.empty()) {
-      const ssize_t sent = ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
-      if (sent >= 0) {
-        octets = octets.subspan(static_cast<std::size_t>(sent));
-      } else if (auto ready = wait_after(errno, POLLOUT); !ready) {
-        return ready;
-      }
-    }
-    return {};
-  }
-
-  /// False when the peer closes before the first octet.
-  Result<bool> receive(std::span<std::uint8_t> octets) {
-    std::size_t received = 0;
-    while (received < octets.size()) {
-      const ssize_t got = ::recv(socket_, octets.data() + received, octets.size() - received, 0);
-      if (got > 0) {
-        received += static_cast<std::size_t>(got);
-      } else if (got == 0) {
-        if (received == 0) return false;
-        return std::unexpected("the connection was closed inside of a message");
-      } else if (auto ready = wait_after(errno, POLLIN); !ready) {
-        return std::unexpected(ready.error());
-      }
-    }
-    return true;
-  }
-
- private:
-  Result<void> connect(const addrinfo& address) {
-    if (socket_ >= 0) close(socket_);
-    socket_ = socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (socket_ < 0) return std::unexpected(std::strerror(errno));
-    if (::connect(socket_, address.ai_addr, address.ai_addrlen) == 0) return {};
-    if (errno != EINPROGRESS) return std::unexpected(std::strerror(errno));
-    if (auto ready = wait(POLLOUT); !ready) return ready;
-    int error = 0;
-    socklen_t size = sizeof(error);
-    getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) return std::unexpected(std::strerror(error));
-    return {};
-  }
-
-  Result<void> wait_after(int error, short events) {
-    if (error == EINTR) return {};
-    if (error != EAGAIN && error != EWOULDBLOCK) return std::unexpected(std::strerror(error));
-    return wait(events);
-  }
-
-  Result<void> wait(short events) {
-    pollfd watched{.fd = socket_, .events = events, .revents = 0};
-    while (true) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Steady::now()).count();
-      if (left <= 0) return std::unexpected("no answer in time (see --timeout)");
-      const int ready = poll(&watched, 1, static_cast<int>(std::min<long long>(left, 60'000)));
-      if (ready > 0) return {};
-      if (ready < 0 && errno != EINTR) return std::unexpected(std::strerror(errno));
-    }
-  }
-
-  Steady::time_point deadline_;
-  int socket_ = -1;
-};
 
 std::vector<std::uint8_t> make_query(std::uint16_t id, dns::NameView zone) {
   std::vector<std::uint8_t> query(2 + dns::header_octets);
@@ -229,40 +126,6 @@ class Assembler {
 
 }  // namespace
 
-std::expected<ServerAddress, std::string> ServerAddress::parse(std::string_view text) {
-  const auto fault = [text] {
-    return std::unexpected("'" + std::string(text) + "' is no server address; write 10.0.0.1, 10.0.0.1:53 or [::1]:53");
-  };
-  ServerAddress server;
-  std::string_view port;
-  bool has_port = false;
-  if (text.starts_with('[')) {
-    const std::size_t end = text.find(']');
-    if (end == std::string_view::npos) return fault();
-    server.host = text.substr(1, end - 1);
-    std::string_view rest = text.substr(end + 1);
-    has_port = !rest.empty();
-    if (has_port && !rest.starts_with(':')) return fault();
-    if (has_port) port = rest.substr(1);
-  } else if (std::ranges::count(text, ':') == 1) {
-    server.host = text.substr(0, text.find(':'));
-    port = text.substr(text.find(':') + 1);
-    has_port = true;
-  } else {
-    server.host = text;
-  }
-  if (server.host.empty()) return fault();
-  if (has_port) {
-    std::uint16_t number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc() || end != port.data() + port.size() || number == 0) return fault();
-    server.port = std::to_string(number);
-  }
-  return server;
-}
-
-std::string ServerAddress::to_string() const { return (host.contains(':') ? '[' + host + ']' : host) + ':' + port; }
-
 std::expected<std::vector<ResourceRecord>, std::string> transfer_zone(const ServerAddress& server,
                                                                       const dns::DomainName& zone,
                                                                       std::chrono::milliseconds timeout,
@@ -270,7 +133,7 @@ std::expected<std::vector<ResourceRecord>, std::string> transfer_zone(const Serv
   const auto fail = [&server](std::string_view what, const std::string& reason) {
     return std::unexpected(std::string(what) + ' ' + server.to_string() + ": " + reason);
   };
-  Connection connection(Steady::now() + timeout);
+  Connection connection(std::chrono::steady_clock::now() + timeout);
   if (auto done = connection.connect(server); !done) {
     return fail("cannot connect to", done.error() + "; does a DNS server listen there on TCP?");
   }

@@ -12,24 +12,15 @@
 #include <cstdint>
 #include <expected>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "tools/fairleadctl/server_address.hpp"
 #include "zones/dns/ldns_bridge.hpp"
 
 namespace fairlead::ctl {
 
 /// A cluster of 150,000 endpoints has about 600,000 records.
 inline constexpr std::size_t transfer_records_max = 20'000'000;
-
-struct ServerAddress {
-  std::string host;  // without brackets
-  std::string port = "53";
-
-  /// "10.0.0.1", "10.0.0.1:5353", "[::1]:5353", "::1", "dns.example:53".
-  static std::expected<ServerAddress, std::string> parse(std::string_view text);
-  std::string to_string() const;
-};
 
 /// The records in the order sent; the SOA that closes the transfer is left out.
 std::expected<std::vector<dns::ResourceRecord>, std::string> transfer_zone(
