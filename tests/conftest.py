@@ -7,6 +7,8 @@
 """
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,13 @@ from support import processes
 
 SKIPPED = 77
 _outcomes = {"passed": 0, "failed": 0, "skipped": []}
+
+
+@pytest.fixture
+def socket_folder():
+    """A folder for Unix sockets, of which a path has at most 108 octets: tmp_path of a deep checkout has more."""
+    with tempfile.TemporaryDirectory(prefix="fairlead-") as folder:
+        yield Path(folder)
 
 
 @pytest.hookimpl(hookwrapper=True)

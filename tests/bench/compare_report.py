@@ -52,8 +52,8 @@ class Results:
         for server in dict.fromkeys(name for name, *_ in self.latencies):
             rows = [row for row in self.latencies if row[0] == server]
             yield [server, f"{statistics.median(row[1] for row in rows):,.0f}",
-                   *(f"{statistics.median(row[i] for row in rows):.0f} ({min(row[i] for row in rows):.0f} to "
-                     f"{max(row[i] for row in rows):.0f})" for i in (2, 3, 4))]
+                   *("{1:.0f} ({0:.0f} to {2:.0f})".format(*statistics.quantiles([row[i] for row in rows], n=4))
+                       for i in (2, 3, 4))]
 
     def latency(self, server, column):
         values = [row[column] for row in self.latencies if row[0] == server]
@@ -123,6 +123,7 @@ def write(base, results, versions, root, setup):
     tables = "\n\n".join(f"### {case.title}\n\n{markdown_table(HEADINGS, results.lines(case))}" for case in results.cases)
     if results.latencies:
         tables += ("\n\n### Latency at 70 % of the peak, cluster names\n\n"
+                   "Of windows of a tenth of a second, servers in turn, under an even load (`open_loop`): medians, and quartiles.\n\n"
                    + markdown_table(["server", "queries/s", "p50 us", "p99 us", "p99.9 us"], results.latency_lines()))
     notes = [f"Date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC", f"Machine: {machine()}",
              f"Revision: {revision(root)}", *(f"{name}: {version}" for name, version in versions.items() if version),

@@ -10,6 +10,9 @@ import urllib.request
 import dns_check
 import servers as processes
 from measure import core_ticks
+from support.processes import free_port
+
+QUERIES_WINDOW_SECONDS = 2
 
 WATCHED = ["namespaces", "services", "endpointslices"]
 
@@ -38,10 +41,10 @@ def inject(kubesim, fault):
 
 def start(name, binary, api, cpu, folder, pods="insecure"):
     """A server whose `start_s` says how long it took until /ready said yes."""
-    port, ready = processes.free_port(), processes.free_port()
+    port, ready = free_port(), free_port()
     path = processes.write(folder, f"Corefile.{name}",
-                           COREFILE.format(port=port, ready=ready, health=processes.free_port(),
-                                           metrics=processes.free_port(), api=api, pods=pods))
+                           COREFILE.format(port=port, ready=ready, health=free_port(),
+                                           metrics=free_port(), api=api, pods=pods))
     begin = time.monotonic()
     server = processes.Server(name, [binary, "-conf", path], cpu, folder, env={"GOMAXPROCS": "1"})
     server.port = port
@@ -181,13 +184,14 @@ def measure_updates(binary, cpu, server, kubesim, seconds):
 
 
 def measure_churn(server, kubesim, rate, seconds, pairs, server_cpu, load_cpu, binary, questions):
-    """CPU and latencies while kubesim replaces `rate` endpoints a second; and queries' latencies with and without."""
+    """CPU and latencies while kubesim replaces `rate` endpoints a second; and queries' latencies with and without, in
+    short windows in turn: what else happens on the machine spoils some of them, and the median window counts."""
     quiet, busy = [], []
     for _ in range(pairs):
-        quiet.append(measure_queries(binary, load_cpu, server.port, max(2, seconds // 4), questions))
+        quiet.append(measure_queries(binary, load_cpu, server.port, QUERIES_WINDOW_SECONDS, questions))
         inject(kubesim, {"churn": rate})
         time.sleep(0.5)
-        busy.append(measure_queries(binary, load_cpu, server.port, max(2, seconds // 4), questions))
+        busy.append(measure_queries(binary, load_cpu, server.port, QUERIES_WINDOW_SECONDS, questions))
         inject(kubesim, {"churn": 0})
         time.sleep(0.5)
     idle = Window(server, server_cpu)
@@ -202,5 +206,6 @@ def measure_churn(server, kubesim, rate, seconds, pairs, server_cpu, load_cpu, b
     window["updates_per_s"] = (stats(kubesim)["churned"] - churned) / window["seconds"]
     updates = measure_updates(binary, load_cpu, server, kubesim, seconds)
     inject(kubesim, {"churn": 0})
-    return {"idle": idle, "window": window, "updates": updates, "queries_quiet": quiet, "queries_churn": busy,
-            "p99_ratio": statistics.median(b["p99"] / q["p99"] for b, q in zip(busy, quiet))}
+    quiet, busy = (statistics.median(window["p99"] for window in windows) for windows in (quiet, busy))
+    return {"idle": idle, "window": window, "updates": updates, "quiet_p99": quiet, "churn_p99": busy,
+            "pairs": pairs, "p99_ratio": busy / quiet}

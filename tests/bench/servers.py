@@ -2,27 +2,15 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 
+from support.processes import free_port
+
 
 class Failed(Exception):
     pass
-
-
-def free_port():
-    """A port that is free for UDP and TCP on loopback."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port = udp.getsockname()[1]
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Server:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import dns_check
 import in_step
 import report
 import servers as processes
@@ -56,6 +57,7 @@ def parse_arguments(arguments):
     parsed.relists = parsed.relists or (2 if quick else 20)
     parsed.seconds = parsed.seconds or (4 if quick else 20)
     parsed.settle_s = 1 if quick else 8
+    parsed.windows = 3 if quick else 15
     parsed.pods = 15_000 if quick else PODS
     parsed.sizes = (100, 10_000) if quick else SIZES
     if quick:
@@ -132,9 +134,8 @@ class Bench:
         found["relists"] = in_step.force_relists(server, kubesim, queries[:CHECKED_QUERIES], arguments.relists)
         self.say(f"{name}: {arguments.relists} relists, {found['relists']['wrong']} wrong answers, "
                  f"peak {found['relists']['peak_mb']:.1f} MB")
-        numbers = {"A": 1, "AAAA": 28, "SRV": 33}
-        questions = "".join(f"{q.name.rstrip('.')} {numbers[q.type]}\n" for q in queries)
-        found["churn"] = in_step.measure_churn(server, kubesim, arguments.churn, arguments.seconds, 3,
+        questions = "".join(f"{q.name.rstrip('.')} {dns_check.TYPES[q.type]}\n" for q in queries)
+        found["churn"] = in_step.measure_churn(server, kubesim, arguments.churn, arguments.seconds, arguments.windows,
                                                arguments.server_cpu, arguments.load_cpu, self.built("latency_probe"),
                                                questions)
         self.say(f"{name}: updates {found['churn']['updates']}, {found['churn']['window']['cpu']:.1%} of a core")

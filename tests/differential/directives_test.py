@@ -104,6 +104,10 @@ DIFFERENT = [
      ("NOERROR", []), ("SERVFAIL", []), "`dns64` answers PTR questions"),
     (block("dns64 {\n allow_ipv4\n}\nacl {\n block type AAAA\n}\nforward . {upstream}"), ("www.example.org", "AAAA"),
      ("NOERROR", ["64:ff9b::c000:250"]), ("REFUSED", []), "`dns64` answers PTR questions"),
+    (block("dns64 64:ff9b::/96 {\n allow_ipv4\n}\nforward . {upstream}"), ("www.example.org", "AAAA"),
+     ("NOERROR", []), ("NOERROR", ["64:ff9b::c000:250"]), "A block behind `dns64 PREFIX`"),
+    (block("hosts /nonexistent {\n 192.0.2.1{$NOT_SET:7} www\n}"), ("www", "A"),
+     ("NOERROR", ["192.0.2.1"]), ("NOERROR", ["192.0.2.17"]), "`{$NAME:default}`"),
     (block("hosts /nonexistent {\n 192.0.2.1 www www\n}"), ("www", "A"),
      ("NOERROR", ["192.0.2.1", "192.0.2.1"]), ("NOERROR", ["192.0.2.1"]), "Lines of `hosts`"),
 ]

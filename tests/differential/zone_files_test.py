@@ -8,7 +8,7 @@ from asking import ask_all
 from question import MANNERS, Question
 from reply import reply
 from support import coredns, dns, fairlead
-from support.processes import Process, free_port, tool, wait_until
+from support.knot import Knot
 
 ZONE = """\
 $TTL 60
@@ -71,32 +71,10 @@ def replies(tmp_path_factory):
     for kind in (coredns.CoreDns, fairlead.Fairlead):
         with kind(tmp_path_factory.mktemp(kind.name), f"file {folder}/db {ORIGIN}") as server:
             found[kind.name] = [reply(answer) for answer in ask_all(server.port, questions())]
-    port = free_port()
-    (folder / "knot.conf").write_text(f"""
-server:
-    rundir: "{folder}"
-    listen: 127.0.0.1@{port}
-database:
-    storage: "{folder}"
-zone:
-  - domain: {ORIGIN}
-    file: "{folder}/db"
-    semantic-checks: off
-""")
-    knot = Process("knotd", [tool("knotd"), "-c", folder / "knot.conf"], folder)
-    try:
-        wait_until(lambda: _is_served(port), 20, knot.output)
-        found["knot"] = [reply(answer) for answer in ask_all(port, questions())]
-    finally:
-        knot.stop()
+    zone = f'zone:\n  - domain: {ORIGIN}\n    file: "{folder}/db"\n    semantic-checks: off\n'
+    with Knot(folder, zone, probe=ORIGIN) as knot:
+        found["knot"] = [reply(answer) for answer in ask_all(knot.port, questions())]
     return found
-
-
-def _is_served(port):
-    try:
-        return dns.ask(port, ORIGIN, "SOA", timeout=0.5).rcode == "NOERROR"
-    except OSError:
-        return False
 
 
 def questions():

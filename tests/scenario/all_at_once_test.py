@@ -166,7 +166,8 @@ def disturb_plan(server):
 
 
 def scrape(server):
-    for port, path in ((server.metrics_port, "/metrics"), (server.health, "/health")):
+    for port, path in ((server.metrics_port, "/metrics"), (server.metrics_port, "/debug/top"),
+                       (server.metrics_port, "/debug/slow"), (server.health, "/health")):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
             assert response.status == 200 and response.read()
 

@@ -13,7 +13,8 @@ import pytest
 from support import dns, fairlead, kube
 from support.certificates import Authority
 from support.kubesim import KubeSim
-from support.processes import Process, free_port, run, tool, wait_until
+from support.knot import Knot
+from support.processes import free_port, run, wait_until
 
 ZONE = "cluster.local"
 
@@ -61,22 +62,10 @@ def built():
         pytest.skip(reason)
 
 
-def start_knot(folder, zone_text, acl="127.0.0.1"):
-    """Knot DNS as the primary of cluster.local; its port."""
-    port = free_port()
+def primary(folder, zone_text, acl="127.0.0.1"):
+    """Knot DNS as the primary of cluster.local."""
     (folder / "cluster.local.zone").write_text(zone_text)
-    (folder / "knot.conf").write_text(f"""
-server:
-    rundir: "{folder}"
-    listen: 127.0.0.1@{port}
-    listen: ::1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-    tcp-io-timeout: 10000
-database:
-    storage: "{folder}"
-acl:
+    return Knot(folder, f"""acl:
   - id: transfer
     address: [{acl}, "::1"]
     action: transfer
@@ -85,25 +74,13 @@ zone:
     storage: "{folder}"
     file: cluster.local.zone
     acl: transfer
-""")
-    process = Process("knotd", [tool("knotd"), "-c", folder / "knot.conf"], folder)
-
-    def serves():
-        assert process.is_running(), process.output()
-        try:
-            return dns.ask(port, ZONE, "SOA", timeout=0.5).answer
-        except OSError:
-            return False
-
-    wait_until(serves, 20, lambda: f"knotd serves:\n{process.output()}")
-    return process, port
+""", hosts=["127.0.0.1", "::1"], probe=ZONE)
 
 
 @pytest.fixture
 def knot(tmp_path):
-    process, port = start_knot(tmp_path, ZONE_FILE)
-    yield port
-    process.stop()
+    with primary(tmp_path, ZONE_FILE) as knot:
+        yield knot.port
 
 
 def test_a_transferred_zone_is_listed_in_canonical_order(knot):
@@ -116,9 +93,8 @@ def test_a_transferred_zone_is_listed_in_canonical_order(knot):
 def test_a_listing_loads_into_a_name_server_and_comes_back_the_same(knot, tmp_path):
     folder = tmp_path / "again"
     folder.mkdir()
-    process, port = start_knot(folder, dump("--server", f"127.0.0.1:{knot}").stdout)
-    assert dump("--server", f"127.0.0.1:{port}").stdout == LISTING
-    process.stop()
+    with primary(folder, dump("--server", f"127.0.0.1:{knot}").stdout) as again:
+        assert dump("--server", f"127.0.0.1:{again.port}").stdout == LISTING
 
 
 def test_json_has_the_same_records_one_a_line(knot):
@@ -133,12 +109,11 @@ def test_json_has_the_same_records_one_a_line(knot):
 
 def test_a_zone_of_many_messages_is_whole(tmp_path):
     names = "".join(f"e{i}.big.default.svc IN A 10.{i >> 16}.{i >> 8 & 255}.{i & 255}\n" for i in range(30000))
-    process, port = start_knot(tmp_path, ZONE_FILE + names)
-    done = dump("--server", f"127.0.0.1:{port}")
+    with primary(tmp_path, ZONE_FILE + names) as knot:
+        done = dump("--server", f"127.0.0.1:{knot.port}")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == len(LISTING.splitlines()) + 30000
     assert len(set(done.stdout.splitlines())) == len(done.stdout.splitlines())
-    process.stop()
 
 
 def fails(done, *words):
@@ -154,11 +129,10 @@ def test_a_zone_that_the_server_does_not_have_says_to_check_it(knot):
 
 
 def test_a_refused_transfer_says_what_the_server_needs(tmp_path):
-    process, port = start_knot(tmp_path, ZONE_FILE, acl="192.0.2.1")
-    done = dump("--server", f"127.0.0.1:{port}")
-    process.stop()
+    with primary(tmp_path, ZONE_FILE, acl="192.0.2.1") as knot:
+        done = dump("--server", f"127.0.0.1:{knot.port}")
     # Knot says NOTAUTH to clients that no rule lets in, other servers REFUSED.
-    fails(done, f"127.0.0.1:{port}", "NOTAUTH", "does not let this client")
+    fails(done, f"127.0.0.1:{knot.port}", "NOTAUTH", "does not let this client")
 
 
 def test_an_unreachable_server_is_named_at_once():
@@ -387,9 +361,8 @@ def test_the_names_of_a_cluster_are_listed_from_its_api_server(cluster):
 
 def test_a_listing_from_the_api_server_loads_into_a_name_server(cluster, tmp_path):
     listing = dump("--endpoint", cluster().url).stdout
-    process, port = start_knot(tmp_path, listing)
-    assert dump("--server", f"127.0.0.1:{port}").stdout == listing
-    process.stop()
+    with primary(tmp_path, listing) as knot:
+        assert dump("--server", f"127.0.0.1:{knot.port}").stdout == listing
 
 
 def test_a_kubeconfig_is_found_where_kubectl_finds_it(cluster, tmp_path):

@@ -215,6 +215,28 @@ def test_a_host_name_without_an_address_is_a_fault_at_the_start_and_none_later(s
     assert server.ask("www.example.org").data() == ["192.0.2.1"]
 
 
+def test_a_host_name_is_looked_up_again_when_its_ttl_ends(scenario):
+    port = free_port()
+    # Both on one port, which is all that the name leaves open.
+    old = scenario.upstream(default=address("192.0.2.1"), port=port)
+    new = scenario.upstream(default=address("192.0.2.2"), port=port, host="127.0.0.2")
+    resolver = scenario.upstream({"dns.corp.test.": host_at("127.0.0.1", ttl=1)})
+    server = scenario.server(f"cache\nforward . dns.corp.test:{port} {{\n    resolver {resolver.target}\n}}")
+    assert server.ask("a.example.org").data() == ["192.0.2.1"]
+    # A resolver that fails for a while takes nothing from us, nor does another order of the same addresses.
+    resolver.scripts["dns.corp.test."] = Reply(rcode="SERVFAIL")
+    wait_until(lambda: "its upstreams stay as they were: 127.0.0.1:" in server.output(), 20, server.output)
+    assert server.ask("b.example.org").data() == ["192.0.2.1"]
+    resolver.scripts["dns.corp.test."] = host_at("127.0.0.2", ttl=300)
+    wait_until(lambda: f"'dns.corp.test' has other addresses now: 127.0.0.2:{port}" in server.output(), 20, server.output)
+    wait_until(lambda: server.ask(f"{dns.random_label()}.example.org").data() == ["192.0.2.2"], 20, server.output)
+    assert old.count("b.example.org.") == 1 and new.count() > 0
+
+
+def host_at(*addresses, ttl):
+    return lambda query: address(*addresses, ttl=ttl) if query.type == "A" else NODATA
+
+
 # --- resolv.conf
 
 
@@ -256,6 +278,14 @@ def test_a_resolv_conf_that_changes_is_read_again(scenario, nameservers, tmp_pat
     assert server.ask("www.example.org").data() == ["192.0.2.1"]
     write(path, f"nameserver {nameservers[0].host}\n")
     server.eventually("www.example.org", "A", ["192.0.2.0"], 20)
+
+
+def test_a_nameserver_that_cannot_be_asked_does_not_spoil_the_others(scenario, nameservers, tmp_path):
+    path = tmp_path / "resolv.conf"
+    write(path, f"nameserver fe80::1%eth0\nnameserver {nameservers[0].host}\n")
+    server = scenario.server(f"forward . {path}")
+    assert server.ask("www.example.org").data() == ["192.0.2.0"]
+    assert f'{path}: nameserver "fe80::1%eth0" is not an IP address; it is left out' in server.output()
 
 
 def test_what_a_changed_resolv_conf_does_not_concern_stays(scenario, nameservers, tmp_path):

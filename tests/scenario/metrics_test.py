@@ -6,10 +6,11 @@ import urllib.request
 import pytest
 
 from support import dns
+from support.certificates import Authority
 from support.dns import Channel
-from support.fairlead import REPOSITORY
+from support.fairlead import REPOSITORY, server_block
 from support.kube import namespace, service
-from support.processes import wait_until
+from support.processes import free_port, wait_until
 from support.upstream import Reply, address, nxdomain
 
 NAME = "web.shop.svc.cluster.local"
@@ -147,13 +148,14 @@ def test_labels_do_not_grow_with_what_clients_ask(server):
     assert len(server.metrics()) <= before + 20
 
 
-def test_the_pages_of_the_directives_name_every_metric_and_no_other(scenario, upstream, tmp_path):
+def test_the_pages_of_the_directives_name_every_metric_and_no_other(scenario, upstream, tmp_path, socket_folder):
     pages = "".join(page.read_text() for page in (REPOSITORY / "server" / "handlers").glob("*.md"))
     documented = set(re.findall(r"`((?:coredns|fairlead|process)_[a-z_]+)[`{]", pages))
     (tmp_path / "resolv.conf").write_text("search shop.svc.cluster.local example.org\n")
     cluster = scenario.cluster(namespace("shop"), service("web", "shop", clusterIP="10.96.7.1"))
     server = scenario.server(f"""cache
 local
+dnstap {socket_folder}/dnstap.sock
 acl policy.test {{
     block type A
     filter type MX
@@ -190,7 +192,19 @@ forward . {upstream.target}""", cluster, f"pods verified\nsnapshot {tmp_path}/sn
     cluster.apply(service("api", "shop", clusterIP="10.96.7.2"))
     wait_until(lambda: "odd_input" in server.metrics_page(), 20, server.output)
     wait_until(lambda: "snapshot_age_seconds" in server.metrics_page(), 20, server.output)
-    shown = set(re.findall("^# TYPE ([a-z_]+) ", server.metrics_page(), re.MULTILINE))
+    certificate, key = Authority(tmp_path / "authority").server("server")
+    encrypted = scenario.server(corefile=server_block("whoami") + f"""tls://.:{free_port()} {{
+    bind 127.0.0.1
+    tls {certificate} {key}
+    proxyproto {{
+        allow 127.0.0.0/8
+    }}
+    prometheus 127.0.0.1:{{metrics}}
+    whoami
+}}
+""")
+    pages = server.metrics_page() + encrypted.metrics_page()
+    shown = set(re.findall("^# TYPE ([a-z_]+) ", pages, re.MULTILINE))
     assert documented == shown
 
 

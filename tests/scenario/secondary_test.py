@@ -4,7 +4,8 @@ import pytest
 
 from support import dns
 from support.kube import endpoint_slice, namespace, service
-from support.processes import Process, free_port, tool, wait_until
+from support.knot import Knot
+from support.processes import wait_until
 
 ZONE = "cluster.local"
 REVERSE = "96.10.in-addr.arpa"
@@ -15,23 +16,13 @@ NOTIFIER = "127.0.0.2"
 @pytest.fixture
 def secondary(tmp_path):
     """(port of Knot, a function that starts it as the secondary of a port)"""
-    port = free_port()
-    started = []
+    knot = Knot(tmp_path)
 
     def start(primary, names=(ZONE, REVERSE)):
         zones = "".join(
             f'  - domain: {zone}\n    storage: "{tmp_path}"\n    master: primary\n    acl: notify\n'
             for zone in names)
-        (tmp_path / "knot.conf").write_text(f"""
-server:
-    rundir: "{tmp_path}"
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{tmp_path}"
-remote:
+        knot.configuration = f"""remote:
   - id: primary
     address: 127.0.0.1@{primary}
 acl:
@@ -39,13 +30,11 @@ acl:
     address: {NOTIFIER}
     action: notify
 zone:
-{zones}""")
-        started.append(Process("knotd", [tool("knotd"), "-c", tmp_path / "knot.conf"], tmp_path))
-        return started[-1]
+{zones}"""
+        return knot.start()
 
-    yield port, start
-    for process in started:
-        process.stop()
+    yield knot.port, start
+    knot.stop()
 
 
 def answers(port, name, type):

@@ -166,7 +166,7 @@ def _rdata(wire, offset, length, number):
         primary, behind = decode_name(wire, offset)
         mailbox, behind = decode_name(wire, behind)
         return " ".join([primary, mailbox, *map(str, struct.unpack_from("!5I", wire, behind))])
-    if name == "TXT":
+    if name in ("TXT", "HINFO"):
         strings, at = [], 0
         while at < length:
             strings.append('"' + rdata[at + 1 : at + 1 + rdata[at]].decode("latin-1") + '"')

@@ -27,19 +27,23 @@ class NetworkNamespace:
         number = random.randrange(1, 250)
         self.name = f"fairlead-{os.getpid()}-{number}"
         self._link = f"fl{os.getpid() % 100000}o{number}"
-        peer = f"fl{os.getpid() % 100000}i{number}"
+        self._peer = f"fl{os.getpid() % 100000}i{number}"
         self.outside, self.inside = f"{NETWORK}.{number}.1", f"{NETWORK}.{number}.2"
         self._ip("netns", "add", self.name)
         try:
-            self._ip("link", "add", self._link, "type", "veth", "peer", "name", peer, "netns", self.name)
-            self._ip("address", "add", f"{self.outside}/30", "dev", self._link)
-            self._ip("link", "set", self._link, "up")
-            self._ip("-n", self.name, "address", "add", f"{self.inside}/30", "dev", peer)
-            self._ip("-n", self.name, "link", "set", peer, "up")
             self._ip("-n", self.name, "link", "set", "lo", "up")
-        except AssertionError:
+            self._connect()
+        except (AssertionError, OSError):
             self.close()
             raise
+
+    def _connect(self):
+        """The link; the addresses of its ends are known."""
+        self._ip("link", "add", self._link, "type", "veth", "peer", "name", self._peer, "netns", self.name)
+        self._ip("address", "add", f"{self.outside}/30", "dev", self._link)
+        self._ip("link", "set", self._link, "up")
+        self._ip("-n", self.name, "address", "add", f"{self.inside}/30", "dev", self._peer)
+        self._ip("-n", self.name, "link", "set", self._peer, "up")
 
     def cut(self):
         """Takes the outer end down: packets vanish in both directions, and nobody is told."""

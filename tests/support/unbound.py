@@ -25,17 +25,18 @@ ZONE = """
 class Unbound:
     """Names below every.example.org have one address; big.example.org has 400."""
 
-    def __init__(self, folder, tls=None, options=""):
+    def __init__(self, folder, tls=None, options="", host="127.0.0.1"):
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
+        self.host = host
         self.port = free_port()
         self.tls_port = free_port() if tls else None
         self._process = None
-        interfaces = [f"interface: 127.0.0.1@{self.port}"]
+        interfaces = [f"interface: {host}@{self.port}"]
         if tls:
             certificate, key = tls
             interfaces += [
-                f"interface: 127.0.0.1@{self.tls_port}", f"tls-port: {self.tls_port}",
+                f"interface: {host}@{self.tls_port}", f"tls-port: {self.tls_port}",
                 f'tls-service-pem: "{certificate}"', f'tls-service-key: "{key}"']
         self._configuration = self._folder / "unbound.conf"
         self._configuration.write_text(f"""
@@ -45,7 +46,7 @@ server:
     username: ""
     pidfile: ""
     use-syslog: no
-    access-control: 127.0.0.0/8 allow
+    access-control: 0.0.0.0/0 allow
     do-daemonize: no
     num-threads: 1
     module-config: "iterator"
@@ -60,7 +61,7 @@ server:
     def _serves(self):
         assert self._process.is_running(), self._process.output()
         with contextlib.suppress(OSError):
-            return dns.ask(self.port, "www.example.org", timeout=0.5).answer
+            return dns.ask(self.port, "www.example.org", address=self.host, timeout=0.5).answer
 
     def stop(self):
         if self._process:

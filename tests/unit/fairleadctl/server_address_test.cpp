@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tools/fairleadctl/transfer.hpp"
+#include "tools/fairleadctl/server_address.hpp"
 
 using fairlead::ctl::ServerAddress;
 
@@ -30,4 +30,10 @@ TEST_CASE("what is no server address says how to write one") {
     REQUIRE_FALSE(server.has_value());
     CHECK(server.error().contains("10.0.0.1:53"));
   }
+}
+
+TEST_CASE("another service has another port, in the advice too") {
+  CHECK(ServerAddress::parse("10.0.0.1", "9153")->to_string() == "10.0.0.1:9153");
+  CHECK(ServerAddress::parse("10.0.0.1:80", "9153")->to_string() == "10.0.0.1:80");
+  CHECK(ServerAddress::parse("10.0.0.1:x", "9153").error().contains("10.0.0.1:9153"));
 }
