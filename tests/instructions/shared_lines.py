@@ -24,12 +24,15 @@ SCHEDULED = re.compile(rb"SCHED\[(\d+)\]:\s+(acquired|releasing) lock")
 
 
 class Accesses:
-    """{thread: {line: {instruction that touched it}}}, for loads and for stores; and how much each thread did."""
+    """{thread: {line: {instruction that touched it}}}, for loads and for stores; how much each thread did; and how often
+    each line moved: between caches that are one thread's each and know no bounds, the cost of sharing it."""
 
     def __init__(self, trace):
         self.loads = defaultdict(lambda: defaultdict(set))
         self.stores = defaultdict(lambda: defaultdict(set))
         self.instructions = Counter()
+        self.moves = Counter()
+        holders = {}  # {line: threads that have it as it is, a bit for each}
         thread, at, loads, stores = None, 0, None, None
         for text in trace.splitlines():
             kind = text[:3]
@@ -41,12 +44,18 @@ class Accesses:
                 if thread is None:
                     continue  # from before the window
                 address, _, octets = text[3:].partition(b",")
-                first = int(address, 16)
+                first, us = int(address, 16), 1 << thread
                 for line in range(first // LINE_OCTETS, (first + int(octets) - 1) // LINE_OCTETS + 1):
+                    have = holders.get(line, us)
                     if kind != b" S ":
                         loads[line].add(at)
                     if kind != b" L ":
                         stores[line].add(at)
+                        self.moves[line] += have != us
+                        holders[line] = us
+                    else:
+                        self.moves[line] += not have & us
+                        holders[line] = have | us
             elif scheduled := SCHEDULED.search(text):
                 thread = int(scheduled[1]) if scheduled[2] == b"acquired" else None
                 if thread is not None:
@@ -56,10 +65,13 @@ class Accesses:
         """The threads that did most."""
         return [thread for thread, _ in self.instructions.most_common(count)]
 
-    def shared(self, thread):
-        """[(line, instructions that store there, {other thread: instructions that touch it})] of what `thread` writes."""
+    def shared(self, thread, moves_min):
+        """[(line, instructions that store there, {other thread: instructions that touch it})] of what `thread` writes
+        and what moved so often."""
         found = []
         for line, stored_at in sorted(self.stores[thread].items()):
+            if self.moves[line] < moves_min:
+                continue
             others = {other: self.loads[other].get(line, set()) | self.stores[other].get(line, set())
                       for other in self.instructions if other != thread}
             others = {other: at for other, at in others.items() if at}

@@ -14,6 +14,8 @@ from support.upstream import Upstream, address
 WORKERS = 2
 CLIENTS = 16  # each is one worker's; all of one are as likely as 15 heads
 ROUNDS = 4
+# Memory that one thread gives back and another takes moves once or twice, what queries share with each of them.
+MOVES_MIN = 2 * ROUNDS
 # Instructions a query takes at the least; a worker that took part has done some queries.
 INSTRUCTIONS_MIN = 20 * 1000
 
@@ -78,7 +80,7 @@ def test_no_worker_writes_a_cache_line_that_another_thread_touches(server):
     found = []
     for worker in workers:
         assert accesses.stores[worker]
-        for line, stored_at, others in accesses.shared(worker):
+        for line, stored_at, others in accesses.shared(worker, MOVES_MIN):
             told = {other: server.describe(at) for other, at in others.items()}
             told = {other: where for other, where in told.items()
                     if other in workers or not all(ALLOCATOR in place for place in where)}
@@ -111,5 +113,17 @@ I  00001008,4
 def test_lines_that_one_thread_writes_and_another_touches_are_found():
     accesses = shared_lines.Accesses(TRACE)
     assert accesses.instructions == {2: 2, 3: 1}, "what comes before the first thread is told belongs to nobody"
-    assert accesses.shared(2) == [(0x8000 // 64, {0x1000}, {3: {0x1008}}), (0x8240 // 64, {0x1004}, {3: {0x1008}})]
-    assert accesses.shared(3) == [(0x8240 // 64, {0x1008}, {2: {0x1004}})], "two that only load share nothing"
+    assert accesses.shared(2, 1) == [(0x8000 // 64, {0x1000}, {3: {0x1008}}), (0x8240 // 64, {0x1004}, {3: {0x1008}})]
+    assert accesses.shared(3, 1) == [(0x8240 // 64, {0x1008}, {2: {0x1004}})], "two that only load share nothing"
+
+
+def test_moves_are_those_between_caches():
+    def moves(*accesses):
+        trace = "".join(f"--1--   SCHED[{thread}]:  acquired lock (x)\nI  00001000,4\n {kind} 00008000,8\n"
+                        for thread, kind in accesses)
+        return shared_lines.Accesses(trace.encode()).moves[0x8000 // 64]
+    assert moves((2, "S"), (2, "L"), (2, "M")) == 0
+    assert moves((2, "S"), (3, "L"), (3, "L"), (2, "L")) == 1, "both have it now"
+    assert moves((2, "S"), (3, "L"), (2, "S"), (3, "L")) == 3
+    assert moves((2, "S"), (3, "S")) == 1, "given back and taken"
+    assert moves((2, "M"), (3, "M"), (2, "M"), (3, "M")) == 3
