@@ -13,15 +13,18 @@ import sys
 import time
 from pathlib import Path
 
-# Ports below Linux's ephemeral range (32768), so that no client socket takes one between the probe and the bind.
+# Ports below Linux's ephemeral range (32768), so that no client socket takes one between the probe and the bind. They come
+# in blocks, which belong to one test run at a time: two that run side by side would now and then pick the same port.
 PORT_MIN = 12000
 PORT_MAX = 32000
+PORT_BLOCK = 100
 
 TAIL_BYTES = 4 * 1024
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_handed_out = set()
+_free_ports = []  # of the blocks that are ours
+_our_blocks = []
 _started = []
 
 # Races in libraries that are not built with ThreadSanitizer; of no effect in other builds.
@@ -39,11 +42,12 @@ FINDINGS = (
 
 
 def free_port():
-    """A loopback port that is free for UDP and TCP, on both families, and that this run has not handed out before."""
-    for _ in range(200):
-        port = random.randrange(PORT_MIN, PORT_MAX)
-        if port in _handed_out:
-            continue
+    """A loopback port that is free for UDP and TCP, on both families, and that no other test run hands out while this one
+    lasts."""
+    while True:
+        if not _free_ports:
+            _take_port_block()
+        port = _free_ports.pop()
         try:
             for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
@@ -56,8 +60,24 @@ def free_port():
                                 raise
         except OSError:
             continue
-        _handed_out.add(port)
         return port
+
+
+def _take_port_block():
+    """A name that only one can have, and that ends with its owner: an abstract Unix socket, for each network namespace as
+    ports are."""
+    blocks = list(range(PORT_MIN, PORT_MAX, PORT_BLOCK))
+    random.shuffle(blocks)
+    for first in blocks:
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0fairlead-tests-ports-{first}")
+        except OSError:
+            mark.close()
+            continue
+        _our_blocks.append(mark)
+        _free_ports.extend(range(first, first + PORT_BLOCK))
+        return
     raise RuntimeError("no free port found")
 
 

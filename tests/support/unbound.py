@@ -8,7 +8,7 @@ import contextlib
 from pathlib import Path
 
 from support import dns
-from support.processes import Process, free_port, tool, wait_until
+from support.processes import PORT_MAX, PORT_MIN, Process, free_port, tool, wait_until
 
 ZONE = """
     local-zone: "example.org." static
@@ -50,6 +50,7 @@ server:
     do-daemonize: no
     num-threads: 1
     module-config: "iterator"
+    outgoing-port-avoid: {PORT_MIN}-{PORT_MAX}
     {options}
 """ + "".join(f"    {line}\n" for line in interfaces) + ZONE)
 
