@@ -51,8 +51,14 @@ ObjectStore::ObjectStore(ObjectStoreOptions options)
 
 ObjectStore::Change::~Change() {
   const bool wakes = store_.bursts_ == 0 && std::exchange(store_.wakes_, false);
+  const std::uint64_t changes = store_.sequence_ - store_.drained_;
   lock_.unlock();
-  if (wakes) store_.changed_.notify_all();
+  if (!wakes) return;
+  {
+    const std::scoped_lock lock(store_.take_mutex_);
+    if (store_.take_ && store_.take_(changes)) return;
+  }
+  store_.changed_.notify_all();
 }
 
 void ObjectStore::begin_burst() {
@@ -290,15 +296,24 @@ Service ObjectStore::decode(const ServiceEntry& entry) const { return unpack_ser
 
 // ---- for the publisher
 
+void ObjectStore::offer_changes_to(TakeChanges take) {
+  const std::scoped_lock lock(take_mutex_);
+  take_ = std::move(take);
+}
+
 bool ObjectStore::wait_for_changes(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return sequence_ != drained_ || stop.stop_requested(); });
+  changed_.wait(lock, [&] { return sequence_ != drained_ || is_asked_ || stop.stop_requested(); });
+  is_asked_ = false;
   return !stop.stop_requested();
 }
 
 void ObjectStore::ask_for_drain() {
-  const Change change(*this);
-  if (sequence_++ == drained_) wakes_ = true;
+  {
+    const std::scoped_lock lock(mutex_);
+    is_asked_ = true;
+  }
+  changed_.notify_all();
 }
 
 std::uint64_t ObjectStore::sequence() const {

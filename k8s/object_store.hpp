@@ -127,7 +127,13 @@ class ObjectStore final : public ObjectSink {
   /// Every kind has been listed in full at least once.
   bool is_listed() const;
 
-  /// Sleeps until there is something to drain; false when stopped. Who stops calls ask_for_drain() then.
+  /// Gets how many changes wait, on the thread that made the last of them and may drain them there: true when it did.
+  using TakeChanges = std::function<bool(std::uint64_t changes)>;
+  /// From now on changes are offered to `take`, and wait_for_changes() returns for what it leaves; an empty one takes
+  /// none. Waits for the end of a call under way.
+  void offer_changes_to(TakeChanges take);
+  /// Sleeps until there is something to drain that was not taken; false when stopped. Who stops calls ask_for_drain()
+  /// then.
   bool wait_for_changes(const std::stop_token& stop);
   /// Lets wait_for_changes() return once although nothing changed.
   void ask_for_drain();
@@ -171,7 +177,7 @@ class ObjectStore final : public ObjectSink {
     ServiceNames names;
   };
 
-  /// The lock, for whoever changes something: who waits for changes is woken behind it, and need not wait for it then.
+  /// The lock, for whoever changes something: changes are offered, and who waits for them is woken, behind it.
   class Change {
    public:
     explicit Change(ObjectStore& store) : store_(store), lock_(store.mutex_) {}
@@ -232,6 +238,8 @@ class ObjectStore final : public ObjectSink {
   mutable std::mutex mutex_;
   // Not condition_variable_any: its own lock is held while it wakes, and the publisher would wait for that first.
   std::condition_variable changed_;
+  std::mutex take_mutex_;  // before mutex_
+  TakeChanges take_;
 
   std::unordered_map<std::string, NamespaceId> namespace_ids_;
   std::unordered_map<std::string, ServiceId> service_ids_;  // "namespace/name"
@@ -261,7 +269,8 @@ class ObjectStore final : public ObjectSink {
   std::uint64_t sequence_ = 0;
   std::uint64_t drained_ = 0;
   unsigned bursts_ = 0;
-  bool wakes_ = false;  // who waits, when the Change or the last burst under way ends
+  bool wakes_ = false;     // who waits, when the Change or the last burst under way ends
+  bool is_asked_ = false;  // for a drain
   std::uint64_t skipped_ = 0;
 };
 

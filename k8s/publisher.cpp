@@ -155,10 +155,12 @@ void Publisher::start() {
     has_stopped_ = false;
   }
   thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+  store_.offer_changes_to([this](std::uint64_t changes) { return take(changes); });
 }
 
 void Publisher::stop() {
   if (thread_.joinable()) {
+    store_.offer_changes_to({});
     thread_.request_stop();
     thread_.join();
   }
@@ -218,10 +220,27 @@ bool Publisher::flush(std::chrono::milliseconds timeout) {
 }
 
 PublishedBatch Publisher::publish_pending() {
+  const std::scoped_lock lock(publishing_);
+  const PublishedBatch batch = publish_batch();
+  give_versions();
+  return batch;
+}
+
+bool Publisher::take(std::uint64_t changes) {
+  if (changes > taken_max) return false;
+  const std::unique_lock lock(publishing_, std::try_to_lock);
+  if (!lock.owns_lock() || Clock::now() < not_before_) return false;
+  const base::ReaderThread reader;
+  publish_batch();
+  return true;
+}
+
+PublishedBatch Publisher::publish_batch() {
+  const auto begin = Clock::now();
   Writer writer(*this);
   const ObjectStore::Drained drained = store_.drain(writer);
   PublishedBatch batch = writer.batch();
-  batch.published = std::chrono::steady_clock::now();
+  batch.published = Clock::now();
   batch.oldest_change = drained.oldest_change.value_or(batch.published);
   std::size_t names = table_.forward.size() + table_.reverse.size();
   // Strictly rising, even when several batches fall into one second or the clock was set back.
@@ -239,7 +258,8 @@ PublishedBatch Publisher::publish_pending() {
     table_.names_from.store(NamesFrom::api_server);
   }
   if (writer.is_visible() && options_.on_published) options_.on_published(batch);
-  give_versions();
+  not_before_ =
+      std::max(begin + gather_min, batch.published + std::min<Clock::duration>(batch.published - begin, gather_max));
   {
     const std::scoped_lock lock(mutex_);
     published_sequence_ = drained.sequence;
@@ -262,16 +282,16 @@ ProgrammingDurations Publisher::programming_durations() const {
 }
 
 void Publisher::run(std::stop_token stop) {
-  using Clock = std::chrono::steady_clock;
   const base::ReaderThread reader;
   const std::stop_callback wake(stop, [this] { store_.ask_for_drain(); });
-  Clock::time_point not_before = Clock::now();
   while (store_.wait_for_changes(stop)) {
+    Clock::time_point not_before;
+    {
+      const std::scoped_lock lock(publishing_);
+      not_before = not_before_;
+    }
     std::this_thread::sleep_until(not_before);
-    const auto begin = Clock::now();
     publish_pending();
-    const auto end = Clock::now();
-    not_before = std::max(begin + gather_min, end + std::min<Clock::duration>(end - begin, gather_max));
   }
 }
 

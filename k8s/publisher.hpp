@@ -1,12 +1,15 @@
 // Brings what changed in the object store into the table that the query path reads.
 //
-// One thread sleeps until something changes and rebuilds the names that the changes touch, at once: a change in a quiet
-// cluster is visible within a millisecond. A name whose content is the same stays as it is. While changes keep coming
-// they gather for a millisecond, and when a batch took long (a list of the whole cluster, a Service of thousands of
-// endpoints) for as long as that, up to gather_max, so that publishing takes at most half a core.
+// What changes rebuilds the names that it touches, at once: a change in a quiet cluster is visible within a
+// millisecond. A name whose content is the same stays as it is. A few changes are published by the thread that brought
+// them, which is awake and has them in its cache; to wake another costs more than they do. Many of them, and those that
+// come while others are published, are left to the publisher's own thread. While changes keep coming they gather for a
+// millisecond, and when a batch took long (a list of the whole cluster, a Service of thousands of endpoints) for as
+// long as that, up to gather_max, so that publishing takes at most half a core.
 //
-// Threads: start(), stop() and flush() on any thread that is not the publisher's own; the hook runs on the publisher's.
-//   The store and the table outlive the publisher, and nobody else writes to the table.
+// Threads: start(), stop() and flush() on any thread that is not the publisher's own; the hook runs on the publisher's,
+//   or on one that changes the store, one batch at a time. Users of versions run on the publisher's own. The store and
+//   the table outlive the publisher, and nobody else writes to the table.
 // Limits: idle, it uses no time at all.
 #pragma once
 
@@ -53,6 +56,8 @@ class Publisher {
   /// From the beginning of one batch to that of the next.
   static constexpr std::chrono::milliseconds gather_min{1};
   static constexpr std::chrono::milliseconds gather_max{20};
+  /// So many changes at most (some for each object, see ObjectStore::sequence()) are published by who brought them.
+  static constexpr std::uint64_t taken_max = 64;
 
   Publisher(ObjectStore& store, ClusterTable& table, PublisherOptions options);
   /// Stops if that was not done.
@@ -71,7 +76,7 @@ class Publisher {
   /// once. Nothing is given when the publisher stops before, or has stopped.
   void take_version(ClusterPart part, VersionUser use);
 
-  /// One batch on the calling thread, which holds a base::ReaderThread, instead of start(); for tests and tools.
+  /// One batch on the calling thread, which holds a base::ReaderThread, instead of start().
   PublishedBatch publish_pending();
 
   ProgrammingDurations programming_durations() const;
@@ -81,7 +86,12 @@ class Publisher {
 
  private:
   class Writer;
+  using Clock = std::chrono::steady_clock;
+
   void run(std::stop_token stop);
+  /// Publishes on the calling thread if that is soon done, and nobody else does.
+  bool take(std::uint64_t changes);
+  PublishedBatch publish_batch();
   void give_versions();
   ClusterVersion make_version(ClusterPart part);
 
@@ -91,6 +101,9 @@ class Publisher {
   ReverseNonTerminals non_terminals_;           // of what is in table_.reverse
   ReverseNonTerminals external_non_terminals_;  // and in table_.external->reverse
   std::atomic<std::uint64_t> names_{0};
+
+  std::mutex publishing_;  // before mutex_ and the store's; whoever holds it is the table's writer
+  Clock::time_point not_before_;
 
   mutable std::mutex mutex_;
   ProgrammingDurations programming_durations_;

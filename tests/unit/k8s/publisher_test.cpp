@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "record_table.hpp"
@@ -213,6 +214,59 @@ TEST_CASE("a sleeping publisher is woken at the end of a burst") {
     CHECK(f.publisher.names() == before + 2);
   }
   CHECK(waited);
+}
+
+TEST_CASE("few changes are published by the thread that makes them, many by the publisher's own") {
+  Fixture f;
+  std::vector<std::thread::id> threads;
+  Publisher publisher(
+      f.store, f.table,
+      {.on_published = [&](const PublishedBatch&) { threads.push_back(std::this_thread::get_id()); }, .unix_time = {}});
+  publisher.start();
+  REQUIRE(publisher.flush(patience));
+  std::this_thread::sleep_for(2 * Publisher::gather_max);
+  threads.clear();
+  f.store.upsert(Namespace{"few"});
+  CHECK(f.has(f.table.forward, "few.svc"));  // without a flush
+  CHECK(threads == std::vector{std::this_thread::get_id()});
+
+  std::this_thread::sleep_for(2 * Publisher::gather_max);
+  threads.clear();
+  {
+    const Burst burst(f.store);
+    for (std::uint64_t i = 0; i <= Publisher::taken_max; ++i) f.store.upsert(Namespace{"many" + std::to_string(i)});
+  }
+  REQUIRE(publisher.flush(patience));
+  CHECK(f.has(f.table.forward, "many0.svc"));
+  REQUIRE(threads.size() == 1);
+  CHECK(threads[0] != std::this_thread::get_id());
+}
+
+TEST_CASE("a version is given on the publisher's thread, in a quiet cluster and while others publish") {
+  Fixture f;
+  f.publisher.start();
+  const auto giver_of_version = [&] {
+    std::promise<std::thread::id> given;
+    auto giver = given.get_future();
+    f.publisher.take_version(ClusterPart::forward, [&](std::optional<ClusterVersion> version) {
+      CHECK(version.has_value());
+      given.set_value(std::this_thread::get_id());
+    });
+    REQUIRE(giver.wait_for(patience) == std::future_status::ready);
+    return giver.get();
+  };
+  REQUIRE(f.publisher.flush(patience));
+  const auto own = giver_of_version();
+  CHECK(own != std::this_thread::get_id());
+
+  std::jthread events([&](std::stop_token stop) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
+      f.store.upsert(Namespace{i % 2 == 0 ? "even" : "odd"});
+      f.store.remove(Kind::kNamespace, {"", i % 2 == 0 ? "odd" : "even"});
+      std::this_thread::sleep_for(std::chrono::microseconds(100 * (i % 30)));
+    }
+  });
+  for (int i = 0; i < 100; ++i) CHECK(giver_of_version() == own);
 }
 
 TEST_CASE("the publisher stops while events keep coming") {
