@@ -6,6 +6,8 @@
 #include <future>
 #include <thread>
 
+#include "k8s/clusterset_intake.hpp"
+#include "k8s/tee_sink.hpp"
 #include "record_table.hpp"
 
 using namespace fairlead;
@@ -240,6 +242,26 @@ TEST_CASE("few changes are published by the thread that makes them, many by the 
   CHECK(f.has(f.table.forward, "many0.svc"));
   REQUIRE(threads.size() == 1);
   CHECK(threads[0] != std::this_thread::get_id());
+}
+
+TEST_CASE("a burst is one of both stores of a tee, and of the store behind an intake") {
+  Fixture own, clusterset;
+  ClustersetIntake intake(clusterset.store);
+  TeeSink tee(own.store, intake);
+  for (Fixture* const f : {&own, &clusterset}) {
+    f->publisher.start();
+    REQUIRE(f->publisher.flush(patience));
+  }
+  std::this_thread::sleep_for(2 * Publisher::gather_max);
+  {
+    const Burst burst(tee);
+    tee.upsert(Namespace{"default"});
+    std::this_thread::sleep_for(2 * Publisher::gather_max);
+    CHECK_FALSE(own.has(own.table.forward, "default.svc"));
+    CHECK_FALSE(clusterset.has(clusterset.table.forward, "default.svc"));
+  }
+  CHECK(own.has(own.table.forward, "default.svc"));
+  CHECK(clusterset.has(clusterset.table.forward, "default.svc"));
 }
 
 TEST_CASE("a version is given on the publisher's thread, in a quiet cluster and while others publish") {
