@@ -6,8 +6,6 @@
 #include <chrono>
 #include <utility>
 
-#include "server/handlers/query_log.hpp"
-
 namespace fairlead::server {
 namespace {
 
@@ -88,26 +86,64 @@ void DnstapTaps::tap_upstream(const QueryContext& context) {
   write(context, event);
 }
 
-void DnstapTaps::write(const QueryContext& context, const DnstapEvent& event) {
-  for (const Tap& tap : taps_) {
-    if (!tap.outlet->is_wanted()) continue;
-    DnstapEvent shown = event;
-    if (!tap.full) shown.query_message = shown.response_message = {};
+/// Lives as long as the connection takes messages; the plan that made it may be gone by then.
+class DnstapTaps::TappedStream final : public ReplyStream {
+ public:
+  TappedStream(std::shared_ptr<DnstapTaps> taps, const QueryContext& context, std::unique_ptr<ReplyStream> stream)
+      : taps_(std::move(taps)),
+        event_(taps_->client_event(context, DnstapType::client_response)),
+        stream_(std::move(stream)) {
     std::array<char, query_line_octets_max> buffer;
-    std::string_view extra;
-    if (tap.extra) {
-      const LoggedQuery query{.query = context.query,
-                              .octets = context.packet.size(),
-                              .transport = context.origin.transport(),
-                              .client = context.origin.client_address(),
-                              .client_port = context.origin.client_port(),
-                              .origin = &context.origin,
-                              .context = &context};
-      extra = format_text(*tap.extra, query, {}, buffer);
-    }
-    write_dnstap_frame(frame_, tap.identity, tap.version, extra, shown);
-    tap.outlet->push(*tap.ring, frame_);
+    for (const Tap& tap : taps_->taps_) extras_.emplace_back(extra_of(tap, context, buffer));
   }
+
+  void start(std::function<void()> wake) override { stream_->start(std::move(wake)); }
+  ReplyStream::Step advance(std::span<const std::uint8_t>& message) override {
+    const ReplyStream::Step step = stream_->advance(message);
+    if (step != ReplyStream::Step::message) return step;
+    event_.response_time = taps_->as_time(Steady::now());
+    event_.response_message = message;
+    for (std::size_t i = 0; i < extras_.size(); ++i) taps_->write(taps_->taps_[i], extras_[i], event_);
+    return step;
+  }
+
+ private:
+  const std::shared_ptr<DnstapTaps> taps_;
+  DnstapEvent event_;
+  std::vector<std::string> extras_;
+  const std::unique_ptr<ReplyStream> stream_;
+};
+
+std::unique_ptr<ReplyStream> DnstapTaps::tap_stream(std::shared_ptr<DnstapTaps> taps, const QueryContext& context,
+                                                    std::unique_ptr<ReplyStream> stream) {
+  return std::make_unique<TappedStream>(std::move(taps), context, std::move(stream));
+}
+
+std::string_view DnstapTaps::extra_of(const Tap& tap, const QueryContext& context,
+                                      std::span<char, query_line_octets_max> buffer) {
+  if (!tap.extra) return {};
+  const LoggedQuery query{.query = context.query,
+                          .octets = context.packet.size(),
+                          .transport = context.origin.transport(),
+                          .client = context.origin.client_address(),
+                          .client_port = context.origin.client_port(),
+                          .origin = &context.origin,
+                          .context = &context};
+  return format_text(*tap.extra, query, {}, buffer);
+}
+
+void DnstapTaps::write(const QueryContext& context, const DnstapEvent& event) {
+  std::array<char, query_line_octets_max> buffer;
+  for (const Tap& tap : taps_) {
+    if (tap.outlet->is_wanted()) write(tap, extra_of(tap, context, buffer), event);
+  }
+}
+
+void DnstapTaps::write(const Tap& tap, std::string_view extra, DnstapEvent event) {
+  if (!tap.outlet->is_wanted()) return;
+  if (!tap.full) event.query_message = event.response_message = {};
+  write_dnstap_frame(frame_, tap.identity, tap.version, extra, event);
+  tap.outlet->push(*tap.ring, frame_);
 }
 
 Step DnstapHandler::handle(QueryContext& context) {

@@ -18,7 +18,9 @@
 #include "server/config/log_format.hpp"
 #include "server/control/dnstap_outlet.hpp"
 #include "server/handlers/dnstap_message.hpp"
+#include "server/handlers/query_log.hpp"
 #include "server/query/query_context.hpp"
+#include "server/query/reply_stream.hpp"
 
 namespace fairlead::server {
 
@@ -34,8 +36,12 @@ class DnstapTaps {
   void tap_response(const QueryContext& context, std::span<const std::uint8_t> message);
   /// What an upstream was asked, and what it said if it did.
   void tap_upstream(const QueryContext& context);
+  /// `stream`, each message of which is told as a response to this query.
+  static std::unique_ptr<ReplyStream> tap_stream(std::shared_ptr<DnstapTaps> taps, const QueryContext& context,
+                                                 std::unique_ptr<ReplyStream> stream);
 
  private:
+  class TappedStream;
   struct Tap {
     bool full = false;
     std::string identity;
@@ -48,6 +54,10 @@ class DnstapTaps {
   DnstapEvent client_event(const QueryContext& context, DnstapType type);
   DnstapEvent::Time as_time(Steady::time_point when);
   void write(const QueryContext& context, const DnstapEvent& event);
+  void write(const Tap& tap, std::string_view extra, DnstapEvent event);
+  /// In `buffer`, or empty.
+  static std::string_view extra_of(const Tap& tap, const QueryContext& context,
+                                   std::span<char, query_line_octets_max> buffer);
 
   std::vector<Tap> taps_;
   /// From the steady clock to the one on the wall. Kept for a while, so that a query's time is the same in its reply.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/control/logging.hpp"
+#include "server/handlers/dnstap_handler.hpp"
 #include "server/handlers/query_log.hpp"
 #include "server/query/limits.hpp"
 #include "server/query/worker_plan.hpp"
@@ -245,7 +246,9 @@ Step TransferHandler::begin_transfer(QueryContext& context, TransferableZones& s
   if (!place) {
     return refuse(context, Rcode::servfail, ExtendedError::other, "too many zone transfers at once, try again later");
   }
-  if (context.origin.stream(std::make_unique<TransferStream>(context, source, std::move(*place), label_))) {
+  std::unique_ptr<ReplyStream> stream = std::make_unique<TransferStream>(context, source, std::move(*place), label_);
+  if (const auto& taps = context.server->chain->taps) stream = DnstapTaps::tap_stream(taps, context, std::move(stream));
+  if (context.origin.stream(std::move(stream))) {
     return Step::suspended;
   }
   return refuse(context, Rcode::servfail, ExtendedError::other, "too many zone transfers on this connection");

@@ -116,6 +116,37 @@ forward . {upstream.target}""")
         channel.close()
 
 
+def test_each_message_of_a_zone_transfer_is_told(scenario, path, tmp_path):
+    zone = tmp_path / "db.example.org"
+    zone.write_text("@ 3600 IN SOA ns hostmaster 1 7200 1800 86400 60\n@ 3600 IN NS ns\nns 300 IN A 192.0.2.1\n" + "".join(
+        f"txt{i} 300 IN TXT {'x' * 200}\n" for i in range(200)))
+    with Receiver(path) as receiver:
+        server = scenario.server(f"""dnstap {path} full {{
+    extra "{{name}} {{type}}"
+}}
+file {zone} example.org
+transfer example.org {{
+    to *
+}}""")
+        receiver.wait_connected()
+        query = dns.encode_query("example.org", "AXFR", identifier=4712, udp_size=None)
+        messages, ends = [], 0
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+            client.sendall(len(query).to_bytes(2, "big") + query)
+            while ends < 2:
+                messages.append(dns.receive(client, int.from_bytes(dns.receive(client, 2), "big")))
+                ends += sum(record.type == "SOA" for record in dns.decode(messages[-1]).answer)
+        assert len(messages) > 1
+        wait_until(lambda: len(asked(receiver.events)) == 1 + len(messages), 10, receiver.types)
+        events = asked(receiver.events)
+        assert [event.type for event in events] == ["CLIENT_QUERY"] + ["CLIENT_RESPONSE"] * len(messages)
+        assert events[0].query_message == query
+        assert [event.response_message for event in events[1:]] == messages
+        assert {(event.extra, event.protocol, event.query_port) for event in events} == {
+            ("example.org. AXFR", "tcp", events[0].query_port)}
+        assert all(event.response_time >= events[0].query_time for event in events[1:])
+
+
 def test_every_line_and_every_block_tells_and_what_is_dropped_has_no_response(scenario, path, socket_folder):
     other = socket_folder / "other.sock"
     with Receiver(path) as first, Receiver(other) as second:
