@@ -85,6 +85,7 @@ std::expected<void, std::string> Simulator::start() {
 }
 
 void Simulator::stop() {
+  is_stopped_ = true;
   server_.stop();
   manifest_timer_.cancel();
   churn_per_second_ = 0;
@@ -142,7 +143,8 @@ std::expected<void, std::string> Simulator::write_files() const {
 void Simulator::poll_manifests() {
   manifest_timer_.expires_after(manifest_poll);
   manifest_timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
+    // A timer that has gone off cannot be cancelled any more.
+    if (error || is_stopped_) return;
     if (manifests_->has_settled_change()) reload_manifests();
     poll_manifests();
   });

@@ -64,6 +64,7 @@ class Simulator {
   std::string url_;
   std::string admin_url_;
   std::uint16_t port_ = 0;
+  bool is_stopped_ = false;
 };
 
 }  // namespace fairlead::kubesim

@@ -2,9 +2,12 @@
 #include "tools/kubesim/http_server.hpp"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -293,6 +296,24 @@ TEST_CASE("it listens on IPv6, and a port that is taken is a sentence, not an ex
     Simulator third(io, broken, *ServiceAddresses::parse({"10.96.0.0/16"}));
     CHECK_FALSE(third.start().has_value());
   }
+}
+
+TEST_CASE("a simulator that is stopped just when it would look at its manifests ends") {
+  const auto file = std::filesystem::temp_directory_path() / ("kubesim-stop-" + std::to_string(getpid()) + ".yaml");
+  std::ofstream(file) << "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+  asio::io_context io(1);
+  Options options;
+  options.manifests = file;
+  Simulator simulator(io, options, *ServiceAddresses::parse({"10.96.0.0/16"}));
+  REQUIRE(simulator.start().has_value());
+  // The timer goes off while the first sleeps, and its handler is put behind the second.
+  asio::post(io, [&] {
+    std::this_thread::sleep_for(300ms);
+    asio::post(io, [&] { simulator.stop(); });
+  });
+  io.run_for(5s);
+  CHECK(io.stopped());
+  std::filesystem::remove(file);
 }
 
 }  // namespace
