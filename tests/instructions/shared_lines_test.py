@@ -50,20 +50,28 @@ def traced_server(tmp_path):
     upstream = Upstream({"www.example.org.": address("192.0.2.80")})
     web = service("web", "shop", clusterIP="10.96.0.1", ports=[("http", 80)])
     with KubeSim(tmp_path / "cluster", [namespace("shop"), web]) as cluster:
-        # kubeadm's directives that are at work all the time. Sockets towards upstreams stay open for the length of
-        # the test: they come and go with the clock, not with queries.
-        server = shared_lines.TracedFairlead(tmp_path / "server", f"""kubernetes cluster.local in-addr.arpa ip6.arpa {{
-            endpoint {cluster.url}
-            pods insecure
-            fallthrough in-addr.arpa ip6.arpa
-            ttl 30
-            startup_timeout 60s
-        }}
-        forward . {upstream.target} {{
-            expire 1h
-        }}
-        cache 300
-        loadbalance""", environment={"LD_BIND_NOW": "1"})  # what is bound at the first call is written then
+        # kubeadm's directives that are at work all the time, without `health`, which lets the process ask itself once a
+        # second. Sockets towards upstreams stay open for the length of the test: they come and go with the clock, not
+        # with queries.
+        server = shared_lines.TracedFairlead(tmp_path / "server", corefile=f""".:{{port}} {{
+    bind 127.0.0.1
+    errors
+    ready 127.0.0.1:{{ready}}
+    prometheus 127.0.0.1:{{metrics}}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        endpoint {cluster.url}
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+        startup_timeout 60s
+    }}
+    forward . {upstream.target} {{
+        expire 1h
+    }}
+    cache 300
+    loadbalance
+}}
+""", environment={"LD_BIND_NOW": "1"})  # what is bound at the first call is written then
         with server:
             yield server
     upstream.close()
