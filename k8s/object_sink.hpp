@@ -4,8 +4,8 @@
 // between are removed at the end, never before, so names that still exist do not blink. A list that breaks off is
 // given up with abort_list() and changes nothing but the objects it brought.
 //
-// What arrives together is put in between begin_burst() and end_burst(): who waits for changes is woken once, at its
-// end, instead of by the first of them. Bursts of several threads may overlap.
+// What arrives together is put in between begin_burst() and end_burst(): changes are published once, at its end,
+// instead of from the first of them on. Bursts of several threads may overlap.
 //
 // Threads: any; implementations lock.
 #pragma once

@@ -3,12 +3,15 @@
 // Reflectors put objects in; the publisher takes out the names that changed since it last asked, with what they have
 // now. Comparing the old object with the new decides what is touched: one endpoint of a thousand touches its own name,
 // its reverse name and, in a headless Service, the names that list it; a change that DNS does not see touches nothing.
-// Between two drains events add up, so an endpoint that moves from one slice to another is never seen missing.
+// Between two drains events add up, so an endpoint that moves from one slice to another in one burst is not seen
+// missing.
 //
 // A Service answers only while its Namespace object is known, as in CoreDNS; Services, slices and Namespaces may come
 // in any order.
 //
-// Threads: any; one lock inside, held for as long as an event takes to file or a batch to rebuild.
+// Threads: any; one lock inside, held for as long as an event takes to file or a batch to rebuild. Whoever makes a
+// change
+//   may be the one that drains it (offer_changes_to()).
 // Limits: memory is proportional to the objects. Names waiting to be drained are bounded by the changes since the last
 //   drain: a publisher must be running.
 // Errors: objects that cannot be named in DNS are left out and counted.
@@ -269,7 +272,7 @@ class ObjectStore final : public ObjectSink {
   std::uint64_t sequence_ = 0;
   std::uint64_t drained_ = 0;
   unsigned bursts_ = 0;
-  bool wakes_ = false;     // who waits, when the Change or the last burst under way ends
+  bool wakes_ = false;     // changes are offered when the Change or the last burst ends
   bool is_asked_ = false;  // for a drain
   std::uint64_t skipped_ = 0;
 };
